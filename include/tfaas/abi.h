@@ -1,0 +1,143 @@
+/*
+ * abi.h - the one boundary between a core (trusted, measured) and its host (not trusted).
+ *
+ * THE PROTOCOL
+ *
+ * Both sides map one shared-memory WINDOW. It holds a header, two rings of fixed 64-byte slots
+ * (host to core, "h2c", and core to host, "c2h") and one payload area per direction.
+ *
+ *   offset 0                      struct tfaas_window
+ *   TFAAS_H2C_SLOTS_OFFSET        TFAAS_SLOTS x struct tfaas_slot
+ *   TFAAS_C2H_SLOTS_OFFSET        TFAAS_SLOTS x struct tfaas_slot
+ *   TFAAS_H2C_DATA_OFFSET         TFAAS_DATA_SIZE bytes
+ *   TFAAS_C2H_DATA_OFFSET         TFAAS_DATA_SIZE bytes
+ *
+ * Sender: writes the payload into its area, fills slot[head % SLOTS], then publishes head + 1
+ * (release). Receiver: reads head (acquire), checks head - tail <= SLOTS, copies the slot ONCE into
+ * private memory, checks kind, offset and size, copies the payload ONCE, then publishes tail + 1.
+ * Indices are 32-bit and free-running; each side keeps its own index privately and only publishes
+ * it. Payloads are contiguous and never wrap; they are released in order with their slot, so
+ * the published tail is all the flow control there is. A side that breaks a rule is DEAD to the
+ * other: the host kills the core, the core stops with a FAULT.
+ *
+ * Doorbell: a receiver that is about to sleep sets `sleeping` = 1, fences, looks at the ring once
+ * more and sleeps on its eventfd; a sender that has published rings only if it exchanges
+ * `sleeping` from 1 to 0. A sender that finds no room sets `want_room` = 1; the receiver rings the
+ * sender's doorbell after it has released slots and exchanged `want_room` from 1 to 0.
+ *
+ * Numbers are little-endian. Times are nanoseconds unless said otherwise. Nothing is a pointer.
+ *
+ * MESSAGES (id is the invocation, unless said otherwise)
+ *
+ *   host to core
+ *   CONFIGURE  arg0 idle limits reserved (0); first message. Answer: READY.
+ *   LOAD       id = function. One piece of the load bundle (common/bundle.h); arg0 = total size,
+ *              arg1 = offset of this piece, pieces in order. The piece that completes the bundle
+ *              starts loading. Answer: one LOADED.
+ *   UNLOAD     id = function. In-flight invocations finish; no answer.
+ *   INVOKE     arg0 = function id, arg1 = deadline from now, arg2 = CLOCK_REALTIME of the host
+ *              (untrusted), payload = the first bytes of the request stream, flag LAST if all of it.
+ *   BODY       more of the request stream (flag LAST: the end), or with flag CREDIT (no payload):
+ *              arg0 = total response stream bytes the core may have sent so far.
+ *   CANCEL     the caller is gone. The core still answers with END (status CANCELLED).
+ *   CLOCK      arg0 = CLOCK_REALTIME (untrusted).
+ *   STOP       finish nothing, exit 0.
+ *
+ *   core to host
+ *   READY      arg0 = TFAAS_ABI_VERSION, arg1 = feature bits. payload = core version text.
+ *   LOADED     id = function, arg0 = tfaas_status_t, arg1 = image bytes, arg2 = load time,
+ *              payload = error text (empty when OK).
+ *   RESPONSE   the first bytes of the response stream (holds the whole response head).
+ *   BODY       more of the response stream (LAST: the end), or CREDIT: arg0 = total request
+ *              stream bytes the host may have sent so far.
+ *   LOG        one or more whole lines of text; flag ON_LOAD: id is a function.
+ *   METER      end of an invocation that has nothing more to say.
+ *   FAULT      the core gives up; payload = reason. The core exits after it.
+ *
+ *   Exactly one message per invocation carries flag END (RESPONSE, BODY or METER); after it the id is free.
+ *   With END: arg0 = tfaas_status_t, arg1 = metered work units, arg2 = peak memory bytes,
+ *   arg3 = time on the CPU, arg4 = pages restored. A status other than OK before the first RESPONSE
+ *   means no response head was sent: the host makes the error answer. After it: the stream is cut.
+ *
+ * STREAMS. A request stream is a Binary HTTP (RFC 9292) known-length request up to and including
+ * the header section (framing indicator 0, method, scheme, authority, path, header section),
+ * followed by raw content bytes (no content length prefix, no trailers). A response stream is the same for a response
+ * (framing indicator 1, status code, header section). Path holds the query. Without any CREDIT a
+ * sender may send TFAAS_STREAM_WINDOW bytes of a stream; CREDIT raises that.
+ */
+#ifndef TFAAS_ABI_H
+#define TFAAS_ABI_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define TFAAS_ABI_MAGIC 0x57534146u /* "FASW" little-endian */
+#define TFAAS_ABI_VERSION 1u
+
+#define TFAAS_SLOTS 256u               /* per direction, power of two */
+#define TFAAS_DATA_SIZE (1u << 20)     /* payload bytes per direction */
+#define TFAAS_PAYLOAD_MAX (64u * 1024) /* one message */
+#define TFAAS_STREAM_WINDOW (256u * 1024)
+#define TFAAS_LOAD_MAX (64u << 20)     /* one load bundle */
+#define TFAAS_INFLIGHT_MAX 128u        /* invocations running in one core */
+
+enum tfaas_kind {
+    /* host to core */
+    TFAAS_CONFIGURE = 1,
+    TFAAS_LOAD,
+    TFAAS_UNLOAD,
+    TFAAS_INVOKE,
+    TFAAS_BODY, /* both directions */
+    TFAAS_CANCEL,
+    TFAAS_CLOCK,
+    TFAAS_STOP,
+    /* core to host */
+    TFAAS_READY = 32,
+    TFAAS_LOADED,
+    TFAAS_RESPONSE,
+    TFAAS_LOG,
+    TFAAS_METER,
+    TFAAS_FAULT,
+};
+
+enum tfaas_flag {
+    TFAAS_LAST = 1u << 0,
+    TFAAS_CREDIT = 1u << 1,
+    TFAAS_END = 1u << 2,
+    TFAAS_ON_LOAD = 1u << 3,
+};
+
+struct tfaas_slot {
+    uint16_t kind;
+    uint16_t flags;
+    uint32_t id;
+    uint32_t offset; /* of the payload, from the start of the sender's data area */
+    uint32_t size;
+    uint64_t arg[6];
+};
+_Static_assert(sizeof(struct tfaas_slot) == 64, "slot is one cache line");
+
+/* What one side writes sits on its own cache lines. */
+struct tfaas_ring_shared {
+    _Alignas(64) _Atomic uint32_t head; /* sender */
+    _Alignas(64) _Atomic uint32_t tail; /* receiver */
+    _Atomic uint32_t sleeping;          /* receiver sets, sender clears */
+    _Alignas(64) _Atomic uint32_t want_room; /* sender sets, receiver clears */
+};
+
+struct tfaas_window {
+    uint32_t magic;
+    uint32_t abi_version;
+    uint64_t window_size;
+    struct tfaas_ring_shared h2c;
+    struct tfaas_ring_shared c2h;
+};
+
+#define TFAAS_H2C_SLOTS_OFFSET 4096u
+#define TFAAS_C2H_SLOTS_OFFSET (TFAAS_H2C_SLOTS_OFFSET + TFAAS_SLOTS * 64u)
+#define TFAAS_H2C_DATA_OFFSET (TFAAS_C2H_SLOTS_OFFSET + TFAAS_SLOTS * 64u)
+#define TFAAS_C2H_DATA_OFFSET (TFAAS_H2C_DATA_OFFSET + TFAAS_DATA_SIZE)
+#define TFAAS_WINDOW_SIZE (TFAAS_C2H_DATA_OFFSET + TFAAS_DATA_SIZE)
+_Static_assert(sizeof(struct tfaas_window) <= TFAAS_H2C_SLOTS_OFFSET, "header fits one page");
+
+#endif
