@@ -38,7 +38,8 @@ struct plat_image {
     size_t size;
     int fd;
 };
-bool plat_image_create(struct plat_image *image, const void *from, size_t size);
+/* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
+bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
 void plat_image_destroy(struct plat_image *image);
 /* Maps it private and read-only at `at` (inside a reservation), dropping what was there. */
 bool plat_image_map(const struct plat_image *image, void *at);
