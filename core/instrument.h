@@ -21,11 +21,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INSTRUMENT_MODULE_MAX (32u << 20) /* bytes of one input module */
-#define INSTRUMENT_FUNCS_MAX 200000u
-#define INSTRUMENT_NESTING_MAX 10000u /* control nesting inside one function */
-#define INSTRUMENT_LOCALS_MAX 50000u
-#define INSTRUMENT_GLOBALS_MAX 1000u /* mutable globals defined by the module */
+#define INSTRUMENT_MODULE_MAX  (32u << 20) /* bytes of one input module */
+#define INSTRUMENT_FUNCS_MAX   200000u
+#define INSTRUMENT_BODY_MAX    7654321u /* bytes of one function: what engines agree on */
+#define INSTRUMENT_NESTING_MAX 10000u   /* control nesting inside one function */
+#define INSTRUMENT_LOCALS_MAX  50000u
+#define INSTRUMENT_GLOBALS_MAX 1000u       /* mutable globals defined by the module */
+#define INSTRUMENT_INITIAL_MAX (64u << 20) /* from the first to the last byte of active segments   \
+                                            */
+#define INSTRUMENT_OUTPUT_MAX (96u << 20)  /* bytes of the instrumented module */
 
 /* SHA-256 (hex, NUL-terminated) of the weight table in its canonical text form. */
 const char *instrument_weights_hash(void);
@@ -40,8 +44,8 @@ struct instrument_result {
     uint32_t mutable_global_count;               /* exported as tfaas:g<module global index> */
     uint32_t *mutable_global_index;              /* malloc'ed */
     bool has_memory, has_start;
-    bool mutates_tables;   /* table.set/grow/fill/copy/init, elem.drop, memory.init, data.drop: state
-                            * outside linear memory and globals, so no image after init */
+    bool mutates_tables; /* table.set/grow/fill/copy/init, elem.drop, memory.init, data.drop: state
+                          * outside linear memory and globals, so no image after init */
     uint64_t compile_work; /* work units charged for validating and compiling this module */
 };
 
