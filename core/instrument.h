@@ -3,9 +3,9 @@
  * needs. Pure function over bytes; never executes anything, never trusts a length in the module.
  *
  * What the output differs in:
- *  - metering: every function gets one extra i64 local; each basic block adds its weight to it (at
- *    the block's head), and the local is added to a new mutable i64 global at every exit
- *    of the function. Bulk operations (memory.copy/fill/init, table.*), memory.grow and
+ *  - metering: each basic block adds its weight, at its head, to an extra i64 local of the function
+ *    or, if it calls or leaves the function, together with the local to a new mutable i64 global
+ *    (docs/metering.md). Bulk operations (memory.copy/fill/init, table.*), memory.grow and
  *    table.grow add an amount that depends on their run-time size operand. The guest cannot name
  *    the global; it is exported as "tfaas:work".
  *  - active data segments become passive and empty (same indices); their bytes are returned in
@@ -22,14 +22,13 @@
 #include <stdint.h>
 
 #define INSTRUMENT_MODULE_MAX  (32u << 20) /* bytes of one input module */
+#define INSTRUMENT_OUTPUT_MAX  (96u << 20) /* bytes of the instrumented module */
+#define INSTRUMENT_INITIAL_MAX (64u << 20) /* span of the active data segments */
 #define INSTRUMENT_FUNCS_MAX   200000u
 #define INSTRUMENT_BODY_MAX    7654321u /* bytes of one function: what engines agree on */
 #define INSTRUMENT_NESTING_MAX 10000u   /* control nesting inside one function */
 #define INSTRUMENT_LOCALS_MAX  50000u
-#define INSTRUMENT_GLOBALS_MAX 1000u       /* mutable globals defined by the module */
-#define INSTRUMENT_INITIAL_MAX (64u << 20) /* from the first to the last byte of active segments   \
-                                            */
-#define INSTRUMENT_OUTPUT_MAX (96u << 20)  /* bytes of the instrumented module */
+#define INSTRUMENT_GLOBALS_MAX 1000u /* mutable globals defined by the module */
 
 /* SHA-256 (hex, NUL-terminated) of the weight table in its canonical text form. */
 const char *instrument_weights_hash(void);
