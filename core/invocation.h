@@ -56,6 +56,7 @@ struct invocation {
     struct open_file files[OPEN_FILES_MAX]; /* index 0 is fd 4 */
     uint32_t exit_code;
     bool exited;
+    uint64_t peak; /* bytes of memory at most, once the run is over */
 };
 
 /* --- what the scheduler and the ring give to host calls (invoke.c, sched.c) --- */

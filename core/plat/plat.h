@@ -42,7 +42,8 @@ struct plat_image {
     size_t size;
     int fd;
 };
-bool plat_image_create(struct plat_image *image, const void *from, size_t size);
+/* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
+bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
 void plat_image_destroy(struct plat_image *image);
 /* Maps it private and read-only at `at` (inside a reservation), dropping what was there. */
 bool plat_image_map(const struct plat_image *image, void *at);
@@ -58,6 +59,12 @@ typedef bool (*plat_tick_fn)(uintptr_t pc);
 void plat_handlers(plat_write_fault_fn on_write, plat_tick_fn on_tick);
 /* Arms one tick `ns` from now if none is armed. */
 void plat_tick_arm(uint64_t ns);
+/* Only inside the tick hook: one more tick `ns` from now. */
+void plat_tick_again(uint64_t ns);
+/* Only inside the tick hook: takes the permission to execute [start, end) away, so that the code
+ * running now (the engine, a host call) faults on its way back into it; that fault restores the permission and
+ * diverts there. For runs that spend their time in bulk operations or host calls. */
+void plat_trap_code(uintptr_t start, uintptr_t end);
 /* Where diverted code lands, on its own stack with every register saved; returns to resume. */
 extern void (*plat_diverted)(void);
 

@@ -105,49 +105,50 @@ static bool run_to_memory(void *to, const uint8_t *from, size_t size, size_t at)
 }
 
 /* Before the fork: private memory, which a worker shares by copy-on-write and not by a file. */
-static bool image_in_memory(struct plat_image *image, const void *from, size_t size)
+static bool image_in_memory(struct plat_image *image, const void *from, size_t size, size_t total)
 {
-    uint8_t *bytes = mmap(NULL, whole_pages(size), PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
+    uint8_t *bytes = mmap(NULL, whole_pages(total), PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
     if (bytes == MAP_FAILED) {
         return false;
     }
     for_nonzero_runs(from, size, run_to_memory, bytes);
-    plat_protect(bytes, whole_pages(size), PLAT_READ);
-    *image = (struct plat_image){.bytes = bytes, .size = size, .fd = -1};
+    plat_protect(bytes, whole_pages(total), PLAT_READ);
+    *image = (struct plat_image){.bytes = bytes, .size = total, .fd = -1};
     return true;
 }
 
-static bool image_in_file(struct plat_image *image, int fd, const void *from, size_t size)
+static bool image_in_file(struct plat_image *image, int fd, const void *from, size_t size,
+                          size_t total)
 {
     /* Pages of zeroes stay holes in the file. */
     int to = fd;
-    if (ftruncate(fd, (off_t)whole_pages(size)) != 0 ||
+    if (ftruncate(fd, (off_t)whole_pages(total)) != 0 ||
         !for_nonzero_runs(from, size, run_to_file, &to) ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
         return false;
     }
-    uint8_t *bytes = mmap(NULL, whole_pages(size), PROT_READ, MAP_PRIVATE, fd, 0);
+    uint8_t *bytes = mmap(NULL, whole_pages(total), PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED) {
         return false;
     }
-    *image = (struct plat_image){.bytes = bytes, .size = size, .fd = fd};
+    *image = (struct plat_image){.bytes = bytes, .size = total, .fd = fd};
     return true;
 }
 
-bool plat_image_create(struct plat_image *image, const void *from, size_t size)
+bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total)
 {
     *image = (struct plat_image){.fd = -1};
-    if (size == 0 || size > SIZE_MAX / 2) {
+    if (total == 0 || total > SIZE_MAX / 2 || size > total) {
         return false;
     }
     if (!plat_linux_attached()) {
-        return image_in_memory(image, from, size);
+        return image_in_memory(image, from, from ? size : 0, total);
     }
     const int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
         return false;
     }
-    if (!image_in_file(image, fd, from, size)) {
+    if (!image_in_file(image, fd, from, from ? size : 0, total)) {
         close(fd);
         return false;
     }

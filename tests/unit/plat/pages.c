@@ -60,7 +60,7 @@ static void check_image(size_t size)
 {
     uint8_t *from = pattern(size);
     struct plat_image image;
-    assert_true(plat_image_create(&image, from, size));
+    assert_true(plat_image_create(&image, from, size, size));
     assert_int_equal(image.size, size);
     assert_memory_equal(image.bytes, from, size);
     uint8_t *second = plat_reserve(SIZE);
@@ -122,7 +122,7 @@ static void an_image_file_cannot_change(void **state)
     plat_linux_attach(&window);
     uint8_t *from = pattern(SIZE);
     struct plat_image image;
-    assert_true(plat_image_create(&image, from, SIZE));
+    assert_true(plat_image_create(&image, from, SIZE, SIZE));
     assert_true(image.fd >= 0);
     assert_int_equal(pwrite(image.fd, "x", 1, 0), -1);
     assert_int_equal(errno, EPERM);
@@ -133,8 +133,8 @@ static void an_image_file_cannot_change(void **state)
     assert_memory_equal(image.bytes, from, SIZE);
     plat_image_destroy(&image);
     assert_int_equal(image.fd, -1);
-    assert_false(plat_image_create(&image, from, 0));
-    assert_false(plat_image_create(&image, from, SIZE_MAX));
+    assert_false(plat_image_create(&image, from, 0, 0));
+    assert_false(plat_image_create(&image, from, SIZE_MAX, SIZE_MAX));
     plat_linux_attach(NULL);
     free(from);
 }
