@@ -4,7 +4,7 @@
  */
 #include "linux.h"
 
-#include "core/version.h"
+#include "tfaas/version.h"
 #include "filter.h"
 #include "zygote.h"
 
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
         zygote_main();
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        puts("tfaas-core " CORE_VERSION);
+        puts("tfaas-core " TFAAS_VERSION);
         return 0;
     }
     if (argc == 2 && strcmp(argv[1], "--syscalls") == 0) {

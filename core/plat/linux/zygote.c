@@ -6,8 +6,8 @@
 #include "linux.h"
 
 #include "control.h"
-#include "core/core.h"
-#include "core/version.h"
+#include "core.h"
+#include "tfaas/version.h"
 #include "filter.h"
 #include "tfaas/abi.h"
 #include "zygote.h"
@@ -18,7 +18,6 @@
 #include <linux/landlock.h>
 #include <linux/sched.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -336,7 +335,7 @@ void zygote_main(void)
         fail(why);
     }
     struct control_message ready = {.kind = CONTROL_READY, .a = plat_now_ns() - before};
-    put_text(&ready, CORE_VERSION);
+    put_text(&ready, TFAAS_VERSION);
     send_message(&ready, -1);
     serve();
     fail("the zygote's loop ended");
