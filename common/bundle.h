@@ -28,10 +28,11 @@ struct bundle {
     uint64_t memory_limit, deadline_ns, response_limit, log_limit, hostcall_limit;
 };
 
+/* Spans point into `data`. BAD_REQUEST / TOO_LARGE / NO_SPACE with *why, which names the field. */
 tfaas_status_t bundle_read(const uint8_t *data, size_t size, struct bundle *bundle,
                            const char **why) TFAAS_MUST_USE;
 void bundle_free(struct bundle *bundle);
-/* *out is malloc'ed; the caller wipes it (secrets) and frees it. */
+/* Refuses what bundle_read would refuse. *out is malloc'ed; the caller wipes it (secrets) and frees it. */
 tfaas_status_t bundle_write(const struct bundle *bundle, uint8_t **out,
                             size_t *out_size) TFAAS_MUST_USE;
 
