@@ -39,10 +39,25 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
     return TFAAS_OK;
 }
 
+tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memory_image *base,
+                                   size_t limit)
+{
+    limit -= limit % WASM_PAGE;
+    memset(image, 0, sizeof *image);
+    if (base->tracked > limit)
+        return TFAAS_MEMORY_LIMIT;
+    *image = *base;
+    image->limit = limit;
+    image->borrowed = true;
+    image->slot_count = 0;
+    image->heat = calloc(image->tracked / PLAT_PAGE + 1, 1);
+    return image->heat ? TFAAS_OK : TFAAS_NO_SPACE;
+}
+
 void memory_image_destroy(struct memory_image *image)
 {
     free(image->heat);
-    if (image->pages.bytes)
+    if (image->pages.bytes && !image->borrowed)
         plat_image_destroy(&image->pages);
     memset(image, 0, sizeof *image);
 }
@@ -71,7 +86,6 @@ struct memory_slot *memory_slot_new(struct memory_image *image)
         return NULL;
     size_t pages = image->tracked / PLAT_PAGE;
     slot->image = image;
-    slot->heat = image->heat;
     slot->size = slot->peak = image->size;
     slot->reserved = round_up(image->limit, PLAT_PAGE);
     slot->state = calloc(pages ? pages : 1, 1);
@@ -102,21 +116,32 @@ void memory_slot_free(struct memory_slot *slot)
         current = NULL;
     if (slot->base) {
         plat_release(slot->base, slot->reserved);
-        ((struct memory_image *)slot->image)->slot_count--;
+        slot->image->slot_count--;
     }
     free(slot->state);
     free(slot->hot);
     free(slot);
 }
 
+void memory_slot_open(struct memory_slot *slot)
+{
+    slot->open = true;
+    if (slot->image->tracked)
+        plat_protect(slot->base, slot->image->tracked, PLAT_READ_WRITE);
+}
+
 bool memory_grow(struct memory_slot *slot, size_t new_size)
 {
-    if (new_size < slot->size || new_size > slot->image->limit)
-        return false;
     size_t have = slot->image->tracked + slot->grown;
+    if (new_size < slot->size || new_size > slot->image->limit) {
+        slot->refused = true;
+        return false;
+    }
     if (new_size > have) {
-        if (!plat_commit(slot->base + have, new_size - have))
+        if (!plat_commit(slot->base + have, new_size - have)) {
+            slot->refused = true;
             return false;
+        }
         slot->grown += new_size - have;
     }
     slot->size = new_size;
@@ -142,8 +167,7 @@ bool memory_on_write(uintptr_t address)
     if (slot->state[page] != PAGE_CLEAN)
         return false;
     if (slot->cold_count == MEMORY_COLD_MAX) {
-        slot->open = true;
-        plat_protect(slot->base, slot->image->tracked, PLAT_READ_WRITE);
+        memory_slot_open(slot);
         return true;
     }
     slot->state[page] = PAGE_COLD_WRITTEN;
@@ -160,14 +184,15 @@ static void copy_back(struct memory_slot *slot, uint32_t page)
 
 static void learn(struct memory_slot *slot, uint32_t page)
 {
-    if (slot->heat[page] < UINT8_MAX)
-        slot->heat[page]++;
+    if (slot->image->heat[page] < UINT8_MAX)
+        slot->image->heat[page]++;
 }
 
 uint32_t memory_restore(struct memory_slot *slot, bool *ok)
 {
     *ok = true;
     slot->size = slot->peak = slot->image->size;
+    slot->refused = false;
     if (memory_restore_disabled)
         return 0;
     if (slot->grown) {
@@ -185,7 +210,7 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
         uint32_t page = slot->cold[i];
         copy_back(slot, page);
         learn(slot, page);
-        if (slot->heat[page] >= MEMORY_PROMOTE && slot->hot_count < MEMORY_HOT_MAX) {
+        if (slot->image->heat[page] >= MEMORY_PROMOTE && slot->hot_count < MEMORY_HOT_MAX) {
             slot->state[page] = PAGE_HOT;
             slot->hot[slot->hot_count++] = page;
         } else {

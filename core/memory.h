@@ -29,11 +29,11 @@ struct memory_image {
     size_t limit;            /* the guest may grow to this many bytes */
     uint8_t *heat;           /* per page: runs that wrote it while it was cold, saturating */
     uint32_t slot_count;
+    bool borrowed;
 };
 
 struct memory_slot {
-    const struct memory_image *image;
-    uint8_t *heat;   /* the image's; learnt by all its slots */
+    struct memory_image *image;
     uint8_t *base;
     size_t reserved;
     size_t size;     /* what the guest sees now */
@@ -43,6 +43,7 @@ struct memory_slot {
     uint32_t *hot, hot_count;
     uint32_t cold[MEMORY_COLD_MAX], cold_count;
     bool open;       /* gave up counting: everything writable, map anew afterwards */
+    bool refused;    /* the guest asked for more than its limit in this run */
     struct memory_slot *next;
 };
 
@@ -51,10 +52,16 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
                                    size_t limit) TFAAS_MUST_USE;
 void memory_image_destroy(struct memory_image *image);
 
+/* A second view of the same pages with another limit and heat of its own; `base` must outlive it. */
+tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memory_image *base,
+                                   size_t limit) TFAAS_MUST_USE;
+
 /* NULL: out of memory. */
 struct memory_slot *memory_slot_new(struct memory_image *image);
 void memory_slot_free(struct memory_slot *slot);
 
+/* Stops tracking at once: for a run whose memory becomes an image. */
+void memory_slot_open(struct memory_slot *slot);
 /* False: over the limit or out of memory; the guest sees -1. */
 bool memory_grow(struct memory_slot *slot, size_t new_size);
 /* The slot's memory equals the image again. Returns the number of pages copied back. False in *ok
