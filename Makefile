@@ -79,3 +79,13 @@ $(B)/tfaasd: $(HOST_OBJ)
 all: $(B)/tfaas-core $(B)/tfaasd
 
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
+
+# --- run ---
+.PHONY: deps demo run test bench bench-core fuzz soak fmt fmt-check lint tcb install clean help
+deps:
+	@scripts/deps.sh
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@python3 scripts/demo.py
+run: all
+	$(B)/tfaasd --listen $(or $(LISTEN),127.0.0.1:8080) --state $(or $(STATE),$(B)/state)
