@@ -132,14 +132,15 @@ static inline struct bytes module_rich(void)
     put_section_hex(&b, 9, "02 00 41 00 0b 01 01 05 70 02 d2 02 0b d0 70 0b");
     put_section_hex(&b, 12, "03");
     struct bytes code = {0};
-    const char *bodies[] = {
-        /* branches out of a loop, a call, br_table */
-        "01 01 7f 03 40 20 00 45 04 40 41 03 0f 0b 10 00 20 00 0e 02 00 01 01 0b 41 05 0b",
-        /* two results, a wrapped body, bulk memory, growth */
-        "00 41 01 42 02 03 40 41 00 41 00 20 00 fc 0b 00 41 01 40 00 1a 20 00 0d 00 0b 20 00 0d 00 "
-        "0b",
-        "00 41 00 10 01 1a fd 0c 00010203040506070809 0a0b0c0d0e0f 1a 00 0b",
-    };
+    /* branches out of a loop, a call, br_table */
+    static const char first[] =
+        "01 01 7f 03 40 20 00 45 04 40 41 03 0f 0b 10 00 41 09 20 00 0e 01 01 01 0b 41 05 0b";
+    /* two results, a wrapped body, bulk memory, growth */
+    static const char second[] = "00 41 01 42 02 03 40 41 00 41 00 20 00 fc 0b 00 41 01 40 00 1a "
+                                 "20 00 0d 00 0b 20 00 0d 00 0b";
+    static const char third[] =
+        "00 41 00 10 01 1a fd 0c 00010203040506070809 0a0b0c0d0e0f 1a 00 0b";
+    const char *const bodies[] = {first, second, third};
     put_u32(&code, 3);
     for (size_t i = 0; i < 3; i++) {
         struct bytes body = {0};
