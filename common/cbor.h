@@ -1,7 +1,7 @@
 /*
  * cbor.h - the subset of CBOR (RFC 8949) that TFaaS formats use, in the core deterministic encoding
- * of section 4.2.1 only: unsigned integers, byte strings, text strings, arrays, maps, false, true; definite
- * lengths, shortest forms. The reader refuses anything else.
+ * of section 4.2.1 only: unsigned integers, byte strings, text strings, arrays, maps, false, true;
+ * definite lengths, shortest forms. The reader refuses anything else.
  */
 #ifndef TFAAS_COMMON_CBOR_H
 #define TFAAS_COMMON_CBOR_H
@@ -17,6 +17,8 @@ struct span cbor_text(struct cursor *c);
 uint64_t cbor_array(struct cursor *c); /* number of items that follow */
 uint64_t cbor_map(struct cursor *c);   /* number of pairs that follow */
 bool cbor_bool(struct cursor *c);
+/* UTF-8 (RFC 3629) without NUL: what a text string may hold. */
+bool cbor_text_ok(struct span text);
 
 void cbor_put_uint(struct writer *w, uint64_t value);
 void cbor_put_bytes(struct writer *w, const void *data, size_t size);
