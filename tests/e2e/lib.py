@@ -180,12 +180,14 @@ def signature(secret, body):
 class Server:
     """A tfaasd on a free loopback port. Use as a context manager, or call stop()."""
 
-    def __init__(self, state=None, arguments=(), env=None, port=None):
+    def __init__(self, state=None, arguments=(), env=None, port=None, config=None):
         self.own_folder = tempfile.mkdtemp(prefix='tfaas-e2e-')
         self.state = pathlib.Path(state) if state else pathlib.Path(self.own_folder, 'state')
         self.log = pathlib.Path(self.own_folder, 'tfaasd.log')
         self.port, self.shared_port = port or free_port(), port is not None
         self.arguments = list(arguments)
+        if config:
+            self.arguments += ['--config', self.write_config(config)]
         self.env = None if env is None else {**os.environ, **env}
         self.process = None
         try:
@@ -193,6 +195,11 @@ class Server:
         except BaseException:
             self.stop()
             raise
+
+    def write_config(self, settings):
+        path = pathlib.Path(self.own_folder, 'tfaasd.conf')
+        path.write_text(''.join(f'{key} = {value}\n' for key, value in settings.items()))
+        return path
 
     def start(self):
         if not os.access(TFAASD, os.X_OK):

@@ -141,7 +141,7 @@ def test_ten_thousand_connections(t):
     if hard != resource.RLIM_INFINITY and hard < want + 200:
         t.skip(f'the hard limit of open files is {hard}')
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, want + 200), hard))
-    server = t.fresh(env={'max_connections_per_ip': '20000'})
+    server = t.fresh(config={'max_connections_per_ip': '20000'})
     server.deploy_js('fine', FINE)
     first = connect(server)  # a caller that was there before the crowd
     peers = []

@@ -96,7 +96,8 @@ export default {
     async fetch(request, env, ctx) {
         const url = new URL(request.url);
         return new Response(JSON.stringify({ text: await request.text(),
-            q: url.searchParams.get('q'), greeting: env.greeting }), { status: 201, headers: { 'X-Own': 'a' } });
+            q: url.searchParams.get('q'), greeting: env.greeting }),
+            { status: 201, headers: { 'X-Own': 'a' } });
     },
 };
 ''', envVars={'greeting': 'hi'})

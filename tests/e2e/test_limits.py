@@ -139,7 +139,7 @@ def test_javascript_log_bomb(t):
 
 
 def test_body_over_the_limit(t):
-    server = t.fresh(env={'max_body': '1048576'})
+    server = t.fresh(config={'max_body': '1048576'})
     server.deploy_js('fine', FINE)
     t.status(server.invoke('fine', b'x' * (1 << 20), headers={'Content-Type': 'text/plain'}), 200)
     for size in ((1 << 20) + 1, 3 << 20):
@@ -166,7 +166,7 @@ def test_body_over_the_limit(t):
 
 def test_queue_full(t):
     """With every place taken the next call is told to come back: 429 with Retry-After."""
-    server = t.fresh(env={'queue_max': '4'})
+    server = t.fresh(config={'queue_max': '4'})
     server.deploy_js('wait', 'module.exports = () => new Promise((done) => '
                              "setTimeout(() => done('ok'), 1500));\n")
     answers, lock = [], threading.Lock()
