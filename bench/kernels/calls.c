@@ -1,5 +1,8 @@
 /* calls.c - kernel: binary trees built and summed by recursion, small helpers in loops. */
-#define NODES 65536
+#ifndef DEPTH
+#define DEPTH 14
+#endif
+#define NODES (4 << DEPTH)
 
 struct node {
     struct node *left, *right;
@@ -46,7 +49,7 @@ __attribute__((export_name("run"))) int run(int rounds)
     int total = 0;
     for (int r = 0; r < rounds; r++) {
         used = 0;
-        struct node *root = build(14, r + 1);
+        struct node *root = build(DEPTH, r + 1);
         total += clamp(sum(root));
         for (int i = 0; i < NODES / 2; i++)
             total += clamp(pool[i % used].value - i);

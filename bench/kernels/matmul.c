@@ -1,5 +1,7 @@
-/* matmul.c - kernel: product of two 96 x 96 double matrices per round; one tight inner loop. */
+/* matmul.c - kernel: product of two N x N double matrices per round; one tight inner loop. */
+#ifndef N
 #define N 96
+#endif
 
 static double a[N][N], b[N][N], c[N][N];
 

@@ -1,4 +1,7 @@
-/* nbody.c - kernel: 2000 leapfrog steps of five bodies per round; floating point, short loops. */
+/* nbody.c - kernel: STEPS leapfrog steps of five bodies per round; floating point, short loops. */
+#ifndef STEPS
+#define STEPS 2000
+#endif
 #define BODIES 5
 
 struct body {
@@ -44,7 +47,7 @@ static void advance(double dt)
 __attribute__((export_name("run"))) int run(int rounds)
 {
     start();
-    for (int r = 0; r < rounds * 2000; r++)
+    for (int r = 0; r < rounds * STEPS; r++)
         advance(0.001);
     return (int)(bodies[0].p[0] * 1e6);
 }

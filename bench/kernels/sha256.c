@@ -1,4 +1,11 @@
-/* sha256.c - kernel: SHA-256 (FIPS 180-4) of 64 KiB per round; integer work, one hot loop. */
+/*
+ * sha256.c - kernel: SHA-256 (FIPS 180-4) of SIZE bytes per round; integer work, one hot loop.
+ * Every kernel exports run(i32) -> i32 and needs nothing else; the sizes can be set with -D.
+ */
+#ifndef SIZE
+#define SIZE 65536
+#endif
+
 typedef unsigned char u8;
 typedef unsigned int u32;
 
@@ -12,7 +19,7 @@ static const u32 k[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static u8 message[65536];
+static u8 message[SIZE];
 
 static u32 rotate(u32 x, int n)
 {

@@ -1,5 +1,7 @@
 /* sort.c - kernel: quicksort through a comparison function pointer; indirect calls, recursion. */
+#ifndef COUNT
 #define COUNT 4096
+#endif
 
 typedef int (*compare_t)(const int *, const int *);
 

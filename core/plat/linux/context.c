@@ -155,6 +155,7 @@ void plat_switch_back(void)
         plat_abort("switch back without a context");
     }
     current = NULL;
+    plat_untrap_code(); /* the trap was for this context; it has let go by itself */
     plat_switch(&context->sp, scheduler_sp, (uint64_t)(uintptr_t)scheduler_thread);
 }
 

@@ -18,8 +18,10 @@
 #define RED_ZONE          128u
 #define UPCALL_ROOM       (24u * 1024) /* register save area and the scheduler's frames */
 #define RETRY_NS          100000u      /* another tick when there was no room to divert */
-#define FAULT_WRITE       2            /* bit of the page fault error code */
-#define TRAP_PAGE_FAULT   14
+
+#define FAULT_WRITE     2 /* bits of the page fault error code */
+#define FAULT_FETCH     16
+#define TRAP_PAGE_FAULT 14
 
 /* Registers that compiled code can use: x87, SSE, AVX, AVX-512 (opmask, upper halves). */
 #define XSAVE_WANTED UINT64_C(0xe7)
@@ -34,6 +36,7 @@ void (*plat_diverted)(void) = diverted_nothing;
 static plat_write_fault_fn on_write_fault;
 static plat_tick_fn on_tick_fn;
 static volatile sig_atomic_t tick_armed;
+static uintptr_t trapped_start, trapped_end; /* whole pages; equal: no code is trapped */
 
 static const char *xsave_prepare(void)
 {
@@ -94,19 +97,67 @@ static void fault(const char *what, uintptr_t address, uintptr_t pc)
     plat_abort(text);
 }
 
+/* Makes the interrupted code continue in plat_upcall, or asks for another tick. */
+static void divert(ucontext_t *interrupted)
+{
+    greg_t *registers = interrupted->uc_mcontext.gregs;
+    const uintptr_t sp = (uintptr_t)registers[REG_RSP];
+    if (!plat_context_has_room(sp, UPCALL_ROOM)) {
+        plat_tick_arm(RETRY_NS);
+        return;
+    }
+    uint64_t *frame = (uint64_t *)(sp - RED_ZONE) - 2;
+    frame[0] = (uint64_t)registers[REG_EFL];
+    frame[1] = (uint64_t)registers[REG_RIP];
+    registers[REG_RSP] = (greg_t)(uintptr_t)frame;
+    registers[REG_RIP] = (greg_t)(uintptr_t)&plat_upcall;
+}
+
+void plat_trap_code(uintptr_t start, uintptr_t end)
+{
+    const uintptr_t in_page = PLAT_PAGE - 1;
+    if (trapped_start != trapped_end || start >= end) {
+        return;
+    }
+    trapped_start = start & ~in_page;
+    trapped_end = (end + in_page) & ~in_page;
+    if (mprotect((void *)trapped_start, trapped_end - trapped_start, PROT_READ) != 0) {
+        plat_abort("compiled code cannot be trapped");
+    }
+}
+
+void plat_untrap_code(void)
+{
+    if (trapped_start != trapped_end &&
+        mprotect((void *)trapped_start, trapped_end - trapped_start, PROT_READ | PROT_EXEC) != 0) {
+        plat_abort("trapped code cannot be given back");
+    }
+    trapped_start = trapped_end = 0;
+}
+
+static bool is_trapped(const ucontext_t *interrupted, uintptr_t address)
+{
+    return (interrupted->uc_mcontext.gregs[REG_ERR] & FAULT_FETCH) != 0 &&
+           address >= trapped_start && address < trapped_end;
+}
+
 static void handle_fault(int number, siginfo_t *info, void *data)
 {
-    const ucontext_t *interrupted = data;
+    ucontext_t *interrupted = data;
     const uintptr_t pc = (uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP];
     const uintptr_t address = (uintptr_t)info->si_addr;
     if (number == SIGSEGV && interrupted->uc_mcontext.gregs[REG_TRAPNO] == TRAP_PAGE_FAULT) {
         const bool write = (interrupted->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE) != 0;
-        if (write) {
-            const int saved_errno = errno;
-            if (on_write_fault != NULL && on_write_fault(address)) {
-                errno = saved_errno;
-                return;
-            }
+        const int saved_errno = errno;
+        if (write && on_write_fault != NULL && on_write_fault(address)) {
+            errno = saved_errno;
+            return;
+        }
+        if (is_trapped(interrupted, address)) {
+            plat_untrap_code();
+            divert(interrupted);
+            errno = saved_errno;
+            return;
         }
         fault(write ? "write fault" : "read fault", address, pc);
     }
@@ -123,20 +174,10 @@ static void handle_tick(int number, siginfo_t *info, void *data)
     (void)number;
     (void)info;
     ucontext_t *interrupted = data;
-    greg_t *registers = interrupted->uc_mcontext.gregs;
     const int saved_errno = errno;
     tick_armed = 0;
-    if (on_tick_fn != NULL && on_tick_fn((uintptr_t)registers[REG_RIP])) {
-        const uintptr_t sp = (uintptr_t)registers[REG_RSP];
-        if (plat_context_has_room(sp, UPCALL_ROOM)) {
-            uint64_t *frame = (uint64_t *)(sp - RED_ZONE) - 2;
-            frame[0] = (uint64_t)registers[REG_EFL];
-            frame[1] = (uint64_t)registers[REG_RIP];
-            registers[REG_RSP] = (greg_t)(uintptr_t)frame;
-            registers[REG_RIP] = (greg_t)(uintptr_t)&plat_upcall;
-        } else {
-            plat_tick_arm(RETRY_NS);
-        }
+    if (on_tick_fn != NULL && on_tick_fn((uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP])) {
+        divert(interrupted);
     }
     errno = saved_errno;
 }
@@ -191,4 +232,9 @@ void plat_tick_arm(uint64_t ns)
     if (setitimer(ITIMER_REAL, &timer, NULL) != 0) {
         plat_abort("the kernel refuses the timer");
     }
+}
+
+void plat_tick_again(uint64_t ns)
+{
+    plat_tick_arm(ns); /* the handler has cleared tick_armed */
 }

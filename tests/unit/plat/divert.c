@@ -2,7 +2,10 @@
  * divert.c - pre-emption: compute loops are interrupted thousands of times, other code runs in
  * between and ruins every register, and the results must be equal bit for bit.
  */
-#include "core/plat/linux/linux.h"
+/* clang-format off */
+/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S tests/unit/plat/loops.S flags: nosan /lib64/ld-linux-x86-64.so.2 */
+/* clang-format on */
+#include "plat/linux/linux.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -159,6 +162,57 @@ static void code_that_may_not_be_diverted_is_left_alone(void **state)
     assert_int_equal(ticks_elsewhere, before + 1); /* one armed, one fired */
 }
 
+/* A run that spends its time outside divertible code is caught on its way back into it. */
+static bool trap_on_tick(uintptr_t pc)
+{
+    if (pc < (uintptr_t)divertible_start || pc >= (uintptr_t)divertible_end) {
+        ticks_elsewhere++;
+        plat_trap_code((uintptr_t)divertible_start, (uintptr_t)divertible_end);
+    }
+    return false;
+}
+
+static void call_between_loops(uint64_t *state, uint64_t rounds)
+{
+    for (uint64_t i = 0; i < rounds; i++) {
+        const unsigned before = ticks_elsewhere;
+        plat_tick_arm(TICK_NS);
+        while (*(volatile unsigned *)&ticks_elsewhere == before) {
+        }
+        loop_general(state, 10);
+    }
+}
+
+static void trapped_code_is_diverted_where_it_is_entered(void **state)
+{
+    (void)state;
+    plat_handlers(NULL, trap_on_tick);
+    struct job *job = &jobs[0];
+    *job = (struct job){.context = job->context, .loop = call_between_loops, .rounds = 500};
+    uint64_t expected[STATE_WORDS];
+    fill(job->state, loop_general, 5);
+    fill(expected, loop_general, 5);
+    plat_context_start(job->context, job_main, job);
+    running = job;
+    unsigned switches = 0;
+    while (!job->done) {
+        plat_switch_to(job->context);
+        trash_registers();
+        switches++;
+    }
+    assert_int_equal(job->diverted, 500);
+    assert_int_equal(switches, 501);
+    for (unsigned i = 0; i < 500; i++) {
+        loop_general(expected, 10);
+    }
+    assert_memory_equal(expected, job->state, sizeof(expected));
+    /* A context that lets go by itself leaves no trap behind. */
+    plat_trap_code((uintptr_t)divertible_start, (uintptr_t)divertible_end);
+    plat_untrap_code();
+    loop_general(expected, 10);
+    plat_handlers(NULL, on_tick);
+}
+
 static void the_scheduler_is_never_diverted(void **state)
 {
     (void)state;
@@ -210,6 +264,7 @@ int main(void)
         cmocka_unit_test(avx_registers_survive),
         cmocka_unit_test(avx512_registers_survive),
         cmocka_unit_test(code_that_may_not_be_diverted_is_left_alone),
+        cmocka_unit_test(trapped_code_is_diverted_where_it_is_entered),
         cmocka_unit_test(the_scheduler_is_never_diverted),
     };
     return cmocka_run_group_tests_name("plat/divert", tests, make_contexts, free_contexts);

@@ -4,6 +4,7 @@
  * YMM, and ZMM with mask registers. divertible_start..divertible_end is what may be diverted.
  */
         .text
+        .p2align 12                     /* whole pages, as compiled code has them */
         .globl  divertible_start
 divertible_start:
 
@@ -149,6 +150,7 @@ loop_avx512:
         ret
         .size   loop_avx512, . - loop_avx512
 
+        .p2align 12
         .globl  divertible_end
 divertible_end:
 

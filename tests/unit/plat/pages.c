@@ -2,7 +2,10 @@
  * pages.c - reservations, images, write faults: an image is exact and cannot change, copies are
  * private, a write to a read-only page reaches the handler once, and a fault of the core ends it.
  */
-#include "core/plat/linux/linux.h"
+/* clang-format off */
+/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S flags: nosan /lib64/ld-linux-x86-64.so.2 */
+/* clang-format on */
+#include "plat/linux/linux.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +63,7 @@ static void check_image(size_t size)
 {
     uint8_t *from = pattern(size);
     struct plat_image image;
-    assert_true(plat_image_create(&image, from, size));
+    assert_true(plat_image_create(&image, from, size, size));
     assert_int_equal(image.size, size);
     assert_memory_equal(image.bytes, from, size);
     uint8_t *second = plat_reserve(SIZE);
@@ -114,6 +117,36 @@ static void images_in_files_are_exact(void **state)
     plat_linux_attach(NULL);
 }
 
+static void images_may_end_in_zeros(void **state)
+{
+    (void)state;
+    take_handlers();
+    static char window;
+    uint8_t *from = pattern(5000);
+    for (int attached = 0; attached < 2; attached++) {
+        plat_linux_attach(attached ? &window : NULL);
+        struct plat_image image;
+        assert_true(plat_image_create(&image, from, 5000, SIZE));
+        assert_int_equal(image.size, SIZE);
+        assert_true(plat_commit(area, SIZE));
+        memset(area, 0xff, SIZE);
+        assert_true(plat_image_map(&image, area));
+        assert_memory_equal(area, from, 5000);
+        for (size_t at = 5000; at < SIZE; at++) {
+            assert_int_equal(area[at], 0);
+            assert_int_equal(image.bytes[at], 0);
+        }
+        plat_image_destroy(&image);
+        assert_true(plat_image_create(&image, NULL, 0, PLAT_PAGE));
+        assert_int_equal(image.bytes[0], 0);
+        plat_image_destroy(&image);
+        assert_false(plat_image_create(&image, from, 5000, 4096));
+    }
+    plat_linux_attach(NULL);
+    plat_decommit(area, SIZE);
+    free(from);
+}
+
 static void an_image_file_cannot_change(void **state)
 {
     (void)state;
@@ -122,7 +155,7 @@ static void an_image_file_cannot_change(void **state)
     plat_linux_attach(&window);
     uint8_t *from = pattern(SIZE);
     struct plat_image image;
-    assert_true(plat_image_create(&image, from, SIZE));
+    assert_true(plat_image_create(&image, from, SIZE, SIZE));
     assert_true(image.fd >= 0);
     assert_int_equal(pwrite(image.fd, "x", 1, 0), -1);
     assert_int_equal(errno, EPERM);
@@ -133,8 +166,8 @@ static void an_image_file_cannot_change(void **state)
     assert_memory_equal(image.bytes, from, SIZE);
     plat_image_destroy(&image);
     assert_int_equal(image.fd, -1);
-    assert_false(plat_image_create(&image, from, 0));
-    assert_false(plat_image_create(&image, from, SIZE_MAX));
+    assert_false(plat_image_create(&image, from, 0, 0));
+    assert_false(plat_image_create(&image, from, SIZE_MAX, SIZE_MAX));
     plat_linux_attach(NULL);
     free(from);
 }
@@ -272,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_in_memory_are_exact),
         cmocka_unit_test(images_in_files_are_exact),
+        cmocka_unit_test(images_may_end_in_zeros),
         cmocka_unit_test(an_image_file_cannot_change),
         cmocka_unit_test(committed_pages_are_zero),
         cmocka_unit_test(faults_of_the_core_end_it_with_a_reason),
