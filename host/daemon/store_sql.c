@@ -39,12 +39,15 @@ static const char schema[] =
 static tfaas_status_t damaged_file(const struct store *store, const char *what,
                                    struct tfaas_error *error)
 {
+    /* .dump, not .recover: Debian's sqlite3 is built without what .recover needs */
     return error_set(
         error, TFAAS_INTERNAL,
         "database %s/tfaas.db is damaged (%s). Recovery: stop tfaasd, copy the folder, "
-        "then in it: sqlite3 tfaas.db .recover | sqlite3 new.db && rm -f tfaas.db-wal "
-        "&& mv new.db tfaas.db; or move tfaas.db away and deploy again",
-        store->path, what);
+        "then put back an older copy; or in it: (sqlite3 tfaas.db .dump | sed "
+        "'s/^ROLLBACK.*/COMMIT;/'; echo 'PRAGMA user_version=%d; PRAGMA "
+        "application_id=%d;') | sqlite3 new.db; rm -f tfaas.db-wal; mv new.db tfaas.db; "
+        "or move tfaas.db away and deploy again",
+        store->path, what, SCHEMA_VERSION, APPLICATION_ID);
 }
 
 tfaas_status_t store_damaged(const struct store *store, const char *kind, const char *name,
