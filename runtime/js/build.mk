@@ -41,11 +41,10 @@ $(JS_SOURCE)/.complete: $(JS_LOCK) $(JS_DIR)/quickjs/Cargo.toml
 $(JS_BUILD):
 	mkdir -p $@
 
-# The first line of each script, a comment, is dropped with the others' cost: only bytes matter here.
 $(JS_BUILD)/bootstrap.c: $(JS_SCRIPTS) $(JS_DIR)/build.mk | $(JS_BUILD)
 	{ echo '#include "bootstrap.h"'; n=0; table=; \
 	for f in $(JS_SCRIPTS); do n=$$((n + 1)); \
-	  echo "static const char script_$$n[] = {"; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo '0};'; \
+	  echo "static char script_$$n[] = {"; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo '0};'; \
 	  table="$$table {\"tfaas:$$(basename $$f .js)\", script_$$n, sizeof(script_$$n) - 1},"; \
 	done; \
 	echo "const struct bootstrap_script bootstrap_scripts[] = {$$table};"; \
