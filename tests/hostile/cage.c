@@ -481,9 +481,11 @@ static void other_walls_hold_alone(const char *core)
           "without the filter: the host's memory cannot be read");
     check(run_attack(&worker, &read_neighbour, &result) && result == -ESRCH,
           "without the filter: the neighbour's memory cannot be read");
-    refused(&worker, "a mount", SYS_mount, (const uint64_t[6]){0, 0, 0, 0, 0});
+    const struct attack_command mount = {.attack = ATTACK_MOUNT};
+    check(run_attack(&worker, &mount, &result) && result == -EPERM,
+          "without the filter: nothing can be mounted");
+    refused(&worker, "a new user namespace", SYS_unshare, (const uint64_t[6]){0x10000000});
     refused(&worker, "a further process", SYS_clone, (const uint64_t[6]){SIGCHLD});
-    refused(&worker, "a module", SYS_init_module, (const uint64_t[6]){0});
     refused(&worker, "a raw kernel log", SYS_syslog, (const uint64_t[6]){3, 0, 0});
     const struct attack_command kill_all = {.attack = ATTACK_KILL_ALL};
     check(run_attack(&worker, &kill_all, &result) && result == -ESRCH,

@@ -54,6 +54,20 @@ static void become_nobody(const struct cage *cage)
     }
 }
 
+/* A new user namespace would give rights back. The filter forbids the call; this is the second
+ * lock, where /proc/sys may be written (a container may have it read-only). The number is this user
+ * namespace's own. */
+static void forbid_user_namespaces(void)
+{
+    const int fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (write(fd, "0", 1) != 1) {
+            fail("forbid user namespaces");
+        }
+        close(fd);
+    }
+}
+
 /* The old tree is gone from this mount namespace afterwards; what is left is one empty, read-only
  * directory. */
 static void empty_root(void)
@@ -176,6 +190,9 @@ void cage_child(const struct cage *cage, int core_fd, int control, int go)
     }
     if ((cage->clone_flags & CLONE_NEWUTS) != 0 && sethostname("tfaas", 5) != 0) {
         fail("host name");
+    }
+    if ((cage->clone_flags & CLONE_NEWUSER) != 0) {
+        forbid_user_namespaces();
     }
     if ((cage->clone_flags & CLONE_NEWNS) != 0) {
         empty_root();
