@@ -1,6 +1,6 @@
 /*
  * invocation.h - one run of a function: its limits, streams and counters, as the host calls
- * (guest.c, wasi.c) see it. Owned by the scheduler (sched.h); valid until its END message.
+ * (guest.c, wasi.c) see it. Owned by the scheduler (scheduler.h); valid until its END message.
  */
 #ifndef TFAAS_CORE_INVOCATION_H
 #define TFAAS_CORE_INVOCATION_H

@@ -1,4 +1,4 @@
-/* invoke.c - see invoke.h. Bodies run on task stacks (sched.h); message handlers on the core's
+/* invoke.c - see invoke.h. Bodies run on task stacks (scheduler.h); message handlers on the core's
  * first stack. A run's memory is always given back through loaded_give_slot, which makes it pristine. */
 #include "invoke.h"
 
