@@ -54,6 +54,18 @@ static void become_nobody(const struct cage *cage)
     }
 }
 
+/* When the machine runs out of memory, cores go first, not the daemon. */
+static void volunteer_for_oom(void)
+{
+    const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (write(fd, "900", 3) != 3) {
+            fail("oom_score_adj");
+        }
+        close(fd);
+    }
+}
+
 /* A new user namespace would give rights back. The filter forbids the call; this is the second
  * lock, where /proc/sys may be written (a container may have it read-only). The number is this user
  * namespace's own. */
@@ -184,6 +196,7 @@ void cage_child(const struct cage *cage, int core_fd, int control, int go)
         _exit(3); /* the parent could not prepare us, and says why itself */
     }
     default_signals();
+    volunteer_for_oom();
     become_nobody(cage);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
         fail("die with the parent");

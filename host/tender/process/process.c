@@ -253,6 +253,11 @@ static tfaas_status_t process_start(const struct tender_options *options, struct
     cage_probe(&tender->cage);
     tender->cage.memory_max =
         options->worker_memory_max != 0 ? options->worker_memory_max : DEFAULT_MEMORY_MAX;
+    tender->cage.cores_memory_max = options->cores_memory_max;
+    if (options->cores_memory_max == 0) {
+        const uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+        tender->cage.cores_memory_max = pages * (uint64_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+    }
     tfaas_status_t status;
     tender->core_fd = open(options->core_path, O_RDONLY | O_CLOEXEC);
     if (tender->core_fd < 0) {
