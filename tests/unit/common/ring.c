@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <pthread.h>
-#include <scheduler.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
