@@ -3,6 +3,7 @@
  * wasmtime.h. No signals, no memory reservation, no engine threads, no clock: what the core asks from below stays a
  * handful of calls (research: see ARCHITECTURE.md, "The engine").
  */
+#define _GNU_SOURCE /* memmem */
 #include "engine/engine.h"
 #include "wasi.h"
 

@@ -2,7 +2,8 @@
  * tender.h - what launches cores. One backend per kind of wall; tfaasd knows only this table.
  *
  * A tender makes cores ("workers"), each with its own window and doorbells. All calls are made
- * from one thread and return quickly; worker_exited is polled from the event loop when worker->exit_fd is readable.
+ * from one thread and return quickly (start, and a launch after the tender's own process died, take as
+ * long as core_prepare). When worker->exit_fd becomes readable: ended, then destroy.
  */
 #ifndef TFAAS_HOST_TENDER_H
 #define TFAAS_HOST_TENDER_H
@@ -10,6 +11,7 @@
 #include "../error.h"
 #include "tfaas/abi.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct tender_options {
