@@ -99,6 +99,17 @@ $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
 -include $(B)/tests.mk
 
+# The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
+PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
+$(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
+$(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $(filter-out %.h,$^) -o $@
+$(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hostile/cage_attack.h \
+        $(filter-out %/filter.o,$(PLAT_OBJ))
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -o $@
+
 .PHONY: test-build
 test-build: all $(TEST_BINARIES)
 test: deps
