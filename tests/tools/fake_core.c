@@ -380,7 +380,7 @@ static void hostile(struct fake_core *core)
             garbage(core);
         } else {
             for (size_t k = 0; k < sizeof(struct tfaas_slot); k++)
-                ((uint8_t *)&slots[rand_r(&core->seed) % TFAAS_SLOTS])[k] =
+                ((uint8_t *)&slots[(unsigned)rand_r(&core->seed) % TFAAS_SLOTS])[k] =
                     (uint8_t)rand_r(&core->seed);
             atomic_store(&window->c2h.head, (uint32_t)rand_r(&core->seed) % 600);
             atomic_store(&window->h2c.tail, (uint32_t)rand_r(&core->seed) % 600);
