@@ -1,11 +1,11 @@
 /*
- * bundle.h - the load bundle: what the host hands to a core to make a function ready (message LOAD).
+ * bundle.h - the load bundle: what the host hands to a core to make a function ready (message
+ * LOAD).
  *
  *   deterministic CBOR map { 1: package (bytes, see package.h), 2: name (text),
- *     3: [ [env name (text), value (text)], ... ], 4: [ [secret name (text), content (bytes)], ... ],
- *     5: memory limit, bytes, 6: default deadline, ns, 7: response limit, bytes, 8: log limit, bytes,
- *     9: host calls per invocation }
- * env and secrets keep the order given, no name twice.
+ *     3: [ [env name (text), value (text)], ... ], 4: [ [secret name (text), content (bytes)], ...
+ * ], 5: memory limit, bytes, 6: default deadline, ns, 7: response limit, bytes, 8: log limit,
+ * bytes, 9: host calls per invocation } env and secrets keep the order given, no name twice.
  */
 #ifndef TFAAS_COMMON_BUNDLE_H
 #define TFAAS_COMMON_BUNDLE_H
@@ -13,9 +13,9 @@
 #include "cursor.h"
 #include "tfaas/status.h"
 
-#define BUNDLE_ENV_MAX 1000u
+#define BUNDLE_ENV_MAX     1000u
 #define BUNDLE_SECRETS_MAX 200u
-#define BUNDLE_NAME_MAX 253u
+#define BUNDLE_NAME_MAX    253u
 
 struct bundle_pair {
     struct span name, value;
@@ -32,7 +32,8 @@ struct bundle {
 tfaas_status_t bundle_read(const uint8_t *data, size_t size, struct bundle *bundle,
                            const char **why) TFAAS_MUST_USE;
 void bundle_free(struct bundle *bundle);
-/* Refuses what bundle_read would refuse. *out is malloc'ed; the caller wipes it (secrets) and frees it. */
+/* Refuses what bundle_read would refuse. *out is malloc'ed; the caller wipes it (secrets) and frees
+ * it. */
 tfaas_status_t bundle_write(const struct bundle *bundle, uint8_t **out,
                             size_t *out_size) TFAAS_MUST_USE;
 

@@ -1,7 +1,7 @@
 /*
  * cbor.h - the subset of CBOR (RFC 8949) that TFaaS formats use, in the core deterministic encoding
- * of section 4.2.1 only: unsigned integers, byte strings, text strings, arrays, maps, false, true; definite
- * lengths, shortest forms. The reader refuses anything else.
+ * of section 4.2.1 only: unsigned integers, byte strings, text strings, arrays, maps, false, true;
+ * definite lengths, shortest forms. The reader refuses anything else.
  */
 #ifndef TFAAS_COMMON_CBOR_H
 #define TFAAS_COMMON_CBOR_H

@@ -20,6 +20,7 @@ struct open_file {
     bool used;
     uint32_t node;
     uint64_t at;
+    uint64_t rights; /* WASI rights it was opened with */
 };
 
 /* Bytes of the request stream that have arrived and were not read yet. */
@@ -47,15 +48,18 @@ struct invocation {
     struct inbox in;
     struct bhttp_head head;    /* command: parsed from head_bytes */
     uint8_t *head_bytes;       /* malloc'ed */
+    size_t head_at, head_end;  /* command: content that came along with the head, not read yet */
     bool response_started, response_ended;
-    uint8_t *out;              /* command: stdout not sent yet, OUTPUT_CHUNK bytes, malloc'ed */
+    uint8_t *out;              /* command: stdout not sent yet (wasi_command.c), malloc'ed */
     size_t out_size;
     uint8_t *log;              /* a line not ended yet, LOG_LINE_MAX bytes, malloc'ed */
     size_t log_size;
 
     struct open_file files[OPEN_FILES_MAX]; /* index 0 is fd 4 */
+    uint8_t closed;                         /* bit n: the guest closed fd n, 0..3 */
     uint32_t exit_code;
     bool exited;
+    uint64_t peak; /* bytes of memory at most, once the run is over */
 };
 
 /* --- what the scheduler and the ring give to host calls (invoke.c, sched.c) --- */

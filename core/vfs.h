@@ -21,7 +21,7 @@ struct vfs {
     uint32_t count;
 };
 
-/* BAD_PACKAGE when a path is both a file and a directory; NO_SPACE. */
+/* BAD_PACKAGE when a path is both a file and a directory; TOO_LARGE over 65536 nodes; NO_SPACE. */
 tfaas_status_t vfs_build(struct vfs *vfs, const struct package *package,
                          const struct bundle *bundle, const char **why) TFAAS_MUST_USE;
 void vfs_free(struct vfs *vfs);

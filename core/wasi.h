@@ -1,14 +1,20 @@
 /*
  * wasi.h - WASI preview 1 (the subset in SPECIFICATION.md) and the "tfaas" imports, as plain C over
- * a bounded view of the guest's memory. Knows nothing of the engine; core/engine/wasmtime.c binds it.
+ * a bounded view of the guest's memory. Knows nothing of the engine; core/engine/wasmtime.c binds
+ * it.
  */
 #ifndef TFAAS_CORE_WASI_H
 #define TFAAS_CORE_WASI_H
 
 #include "invocation.h"
 
+/* What a host call is charged in work units: a constant, and more for the bytes it moves. */
+#define HOSTCALL_WORK           64u
+#define HOSTCALL_BYTES_PER_WORK 64u
+
 /* The guest's linear memory during one host call. Host calls that block (read, write, sleep,
- * poll) may come back with the memory elsewhere: they call `memory->refresh` before they touch it again. */
+ * poll) may come back with the memory elsewhere: they call `memory->refresh` before they touch it
+ * again. */
 struct guest_memory {
     uint8_t *base;
     uint64_t size;
@@ -29,7 +35,8 @@ struct wasi_import {
     int32_t (*call)(struct invocation *run, struct guest_memory *memory, const uint64_t *args);
 };
 
-/* Every name of preview 1 is here (what is not served answers ENOSYS or ENOTCAPABLE), plus module "tfaas". */
+/* Every name of preview 1 is here (what is not served answers ENOSYS or ENOTCAPABLE), plus module
+ * "tfaas". */
 extern const struct wasi_import wasi_imports[];
 extern const size_t wasi_import_count;
 

@@ -1,6 +1,7 @@
 /*
  * plat.h - everything the core asks from below: window, pages, entropy, tick, exit. One
- * implementation per tender family (linux/, later shim/ and sgx/). Nothing else in core/ makes a system call.
+ * implementation per tender family (linux/, later shim/ and sgx/). Nothing else in core/ makes a
+ * system call.
  */
 #ifndef TFAAS_CORE_PLAT_H
 #define TFAAS_CORE_PLAT_H
@@ -20,6 +21,9 @@ void plat_doorbell_wait(int64_t timeout_ns);
 
 /* --- time: monotonic, from the processor's counter; no system call --- */
 uint64_t plat_now_ns(void);
+/* The host's wall clock (untrusted), as last told. It does not advance by itself. */
+void plat_set_realtime(uint64_t ns);
+uint64_t plat_realtime_ns(void);
 
 /* --- pages --- */
 /* Address space without access; NULL when there is none. size is a multiple of PLAT_PAGE. */
@@ -38,19 +42,31 @@ struct plat_image {
     size_t size;
     int fd;
 };
-bool plat_image_create(struct plat_image *image, const void *from, size_t size);
+/* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
+bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
 void plat_image_destroy(struct plat_image *image);
 /* Maps it private and read-only at `at` (inside a reservation), dropping what was there. */
 bool plat_image_map(const struct plat_image *image, void *at);
 
 /* --- write faults and pre-emption; handlers run on a signal stack: no allocation, no locks --- */
-/* A write to a read-only page at `address`. True: made writable, go on. False: a fault of the core. */
+/* A write to a read-only page at `address`. True: made writable, go on. False: a fault of the core.
+ */
 typedef bool (*plat_write_fault_fn)(uintptr_t address);
-/* May the code at `pc` be diverted? True: yes, continue in plat_diverted (below) when resumed. */
+/* May the code at `pc` be diverted? True: yes, continue in plat_diverted (below) when resumed.
+ * The tick is over either way; the callback may arm the next one. Only code that runs in a context
+ * is diverted; code with less than 24 KiB of stack left gets another tick soon instead. */
 typedef bool (*plat_tick_fn)(uintptr_t pc);
 void plat_handlers(plat_write_fault_fn on_write, plat_tick_fn on_tick);
 /* Arms one tick `ns` from now if none is armed. */
 void plat_tick_arm(uint64_t ns);
+/* Only inside the tick hook: one more tick `ns` from now. */
+void plat_tick_again(uint64_t ns);
+/* Only inside the tick hook: takes the permission to execute [start, end) away, so that the code
+ * running now (the engine, a host call) faults on its way back into it; that fault restores the permission and
+ * diverts there. For runs that spend their time in bulk operations or host calls. */
+void plat_trap_code(uintptr_t start, uintptr_t end);
+/* Takes plat_trap_code back. Before code that may be trapped is released; a switch back does it too. */
+void plat_untrap_code(void);
 /* Where diverted code lands, on its own stack with every register saved; returns to resume. */
 extern void (*plat_diverted)(void);
 
@@ -67,7 +83,9 @@ void plat_context_free(struct plat_context *context);
 
 /* --- entropy, logs of last resort, end --- */
 void plat_entropy(uint8_t *to, size_t size);
+/* Calls plat_on_abort (if set, once; it may run on a signal stack), then ends the process. */
 void plat_abort(const char *reason) __attribute__((noreturn));
+extern void (*plat_on_abort)(const char *reason);
 void plat_exit(int code) __attribute__((noreturn));
 
 #endif

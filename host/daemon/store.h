@@ -14,18 +14,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define STORE_SECRET_MAX (1u << 20) /* bytes of one secret */
+#define STORE_SPEC_MAX   (1u << 20) /* bytes of one deployment, or of a namespace's notes, as JSON \
+                                     */
+#define STORE_IMAGE_MAX 512u        /* bytes of an image reference */
+
 struct store;
 
 /* Makes STATE (0700) with secret.key, payload-secret (0600) and the database when they are not
- * there. Refuses: another tfaasd holds the lock (CONFLICT), database corrupt or of a newer schema (INTERNAL, text tells
- * the recovery), wrong permissions on key files. */
+ * there. Refuses: another tfaasd holds the lock (CONFLICT), a database that is corrupt, of a newer
+ * schema or whose key is gone (INTERNAL, text tells the recovery), key files others can read. */
 tfaas_status_t store_open(struct store **store, const char *state_dir,
                           struct tfaas_error *error) TFAAS_MUST_USE;
 void store_close(struct store *store);
 const char *store_payload_secret(const struct store *store); /* trimmed text */
 
 /* --- packages and image names --- */
-/* Keeps the package bytes (already checked by package_read) and points `image` at it. */
+/* Keeps the package bytes (already checked by package_read) and points `image` at it. A package
+ * that no image name and no function points to any more is dropped. */
 tfaas_status_t store_put_package(struct store *store, const char *image, const uint8_t *bytes,
                                  size_t size, uint8_t digest[PACKAGE_DIGEST_SIZE],
                                  struct tfaas_error *error) TFAAS_MUST_USE;
@@ -37,7 +43,7 @@ tfaas_status_t store_resolve_image(struct store *store, const char *image,
 tfaas_status_t store_get_package(struct store *store, const uint8_t digest[PACKAGE_DIGEST_SIZE],
                                  uint8_t **bytes, size_t *size,
                                  struct tfaas_error *error) TFAAS_MUST_USE;
-bool store_image_name_ok(const char *image);
+bool store_image_name_ok(const char *image); /* [HOST[:PORT]/]path[:tag][@sha256:HEX] */
 
 /* --- functions --- */
 /* A deployment: the OpenFaaS FunctionDeployment fields worth keeping, as JSON, plus what we add. */
@@ -50,9 +56,10 @@ struct store_function {
     uint64_t revision;  /* grows with every deploy of any function */
 };
 void store_function_free(struct store_function *function);
-/* create: CONFLICT when it exists; else NOT_FOUND when it does not. */
-tfaas_status_t store_put_function(struct store *store, const struct store_function *function,
-                                  bool create, struct tfaas_error *error) TFAAS_MUST_USE;
+/* create: CONFLICT when it exists; else NOT_FOUND when it does not. Also NOT_FOUND: its namespace,
+ * or its package. Gives it the next revision: function->revision is set, and kept, on OK. */
+tfaas_status_t store_put_function(struct store *store, struct store_function *function, bool create,
+                                  struct tfaas_error *error) TFAAS_MUST_USE;
 tfaas_status_t store_delete_function(struct store *store, const char *name, const char *ns,
                                      struct tfaas_error *error) TFAAS_MUST_USE;
 tfaas_status_t store_scale_function(struct store *store, const char *name, const char *ns,
@@ -79,11 +86,13 @@ tfaas_status_t store_list_secrets(struct store *store, const char *ns, json_t **
 
 /* --- namespaces; the default one (openfaas-fn) always exists --- */
 #define STORE_DEFAULT_NAMESPACE "openfaas-fn"
+/* annotations, labels: objects, borrowed; NULL means {}. */
 tfaas_status_t store_put_namespace(struct store *store, const char *ns, json_t *annotations,
                                    json_t *labels, bool create,
                                    struct tfaas_error *error) TFAAS_MUST_USE;
-tfaas_status_t store_delete_namespace(struct store *store, const char *ns,
-                                      struct tfaas_error *error) TFAAS_MUST_USE; /* CONFLICT: not empty */
+tfaas_status_t
+store_delete_namespace(struct store *store, const char *ns,
+                       struct tfaas_error *error) TFAAS_MUST_USE; /* CONFLICT: not empty */
 /* JSON array of {"name","annotations","labels"}; caller owns it. */
 tfaas_status_t store_list_namespaces(struct store *store, json_t **list,
                                      struct tfaas_error *error) TFAAS_MUST_USE;
