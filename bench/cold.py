@@ -1,5 +1,5 @@
-# cold.py - start times and memory: the first call of a deployed function, a container start by crun,
-# memory of the idle daemon and of deployed functions. Every number is measured in this run.
+# cold.py - start times and memory: the first call of a deployed function, a container start by
+# crun, memory of the idle daemon and of deployed functions. Every number is measured in this run.
 import http.client
 import json
 import os

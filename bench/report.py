@@ -1,5 +1,5 @@
-# report.py - the table people read and the flat names in build/bench.json, from the cells of one run.
-# A ratio whose peer is missing or whose cells are invalid is left out, never estimated.
+# report.py - the table people read and the flat names in build/bench.json, from the cells of one
+# run. A ratio whose peer is missing or whose cells are invalid is left out, never estimated.
 import statistics
 
 COLUMNS = (('rps', '{:.0f}'), ('cpu_us', '{:.1f}'), ('p50_us', '{:.0f}'), ('p99_us', '{:.0f}'))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# run.py - `make bench`: TFaaS (a fresh instance per call) and its peers, interleaved in one run, into
-# a table of ratios and build/bench.json. Nothing is carried over from an earlier run; nothing is left
-# running. Exit status 0 only when everything of TFaaS's own was measured.
+# run.py - `make bench`: TFaaS (a fresh instance per call) and its peers, interleaved in one run,
+# into a table of ratios and build/bench.json. Nothing is carried over from an earlier run;
+# nothing is left running. Exit status 0 only when everything of TFaaS's own was measured.
 import argparse
 import json
 import os

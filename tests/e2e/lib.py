@@ -1,6 +1,6 @@
-# lib.py - what the end-to-end tests and the bench share: a tfaasd with its own state folder, an HTTP
-# client that shows exactly what came back, archives and deploy calls. It must never leave a process
-# or a folder behind, and never talk to anything but loopback.
+# lib.py - what the end-to-end tests and the bench share: a tfaasd with its own state folder, an
+# HTTP client that shows exactly what came back, archives and deploy calls. It must never leave a
+# process or a folder behind, and never talk to anything but loopback.
 import ctypes
 import hashlib
 import hmac
@@ -180,28 +180,35 @@ def signature(secret, body):
 class Server:
     """A tfaasd on a free loopback port. Use as a context manager, or call stop()."""
 
-    def __init__(self, state=None, arguments=(), env=None, binary=None, wait=True):
+    def __init__(self, state=None, arguments=(), env=None, port=None, config=None):
         self.own_folder = tempfile.mkdtemp(prefix='tfaas-e2e-')
         self.state = pathlib.Path(state) if state else pathlib.Path(self.own_folder, 'state')
         self.log = pathlib.Path(self.own_folder, 'tfaasd.log')
-        self.port = free_port()
+        self.port, self.shared_port = port or free_port(), port is not None
         self.arguments = list(arguments)
+        if config:
+            self.arguments += ['--config', self.write_config(config)]
         self.env = None if env is None else {**os.environ, **env}
-        self.binary = pathlib.Path(binary or TFAASD)
         self.process = None
         try:
-            self.start(wait)
+            self.start()
         except BaseException:
             self.stop()
             raise
 
-    def start(self, wait=True):
-        if not os.access(self.binary, os.X_OK):
-            raise Problem(f'{self.binary} is not built')
-        command = [self.binary, '--listen', f'127.0.0.1:{self.port}', '--state', self.state]
+    def write_config(self, settings):
+        path = pathlib.Path(self.own_folder, 'tfaasd.conf')
+        path.write_text(''.join(f'{key} = {value}\n' for key, value in settings.items()))
+        return path
+
+    def start(self):
+        if not os.access(TFAASD, os.X_OK):
+            raise Problem(f'{TFAASD} is not built')
+        command = [TFAASD, '--listen', f'127.0.0.1:{self.port}', '--state', self.state]
         self.process = spawn(command + self.arguments, self.log, self.env)
-        if wait:
-            self.wait_ready()
+        if self.shared_port:
+            time.sleep(1)  # whoever has the port would answer for this one
+        self.wait_ready()
 
     def wait_ready(self, seconds=30.0):
         deadline = time.monotonic() + seconds

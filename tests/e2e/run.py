@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-# run.py - runs the end-to-end tests against build/tfaasd (or $TFAASD): every test_*.py, or those whose
-# "file.test" name contains an argument. Last line: "N passed, N failed". It leaves nothing running.
+# run.py - runs the end-to-end tests against build/tfaasd (or $TFAASD): every test_*.py, or those
+# whose "file.test" name contains an argument. Last line: "N passed, N failed". It leaves nothing
+# running.
 import importlib
 import os
 import pathlib

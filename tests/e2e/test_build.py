@@ -1,5 +1,6 @@
 # test_build.py - how functions come in: the remote-builder protocol as faas-cli speaks it, PUT
-# /packages, and archives that lie. Nothing here may need faas-cli; where it is on PATH it is run too.
+# /packages, and archives that lie. Nothing here may need faas-cli; where it is on PATH it is run
+# too.
 import io
 import json
 import os
@@ -64,7 +65,8 @@ def test_real_faas_cli(t):
            'OPENFAAS_PAYLOAD_SECRET': str(t.server.state / 'payload-secret')}
     for words, stdin in ((['up', '-f', 'stack.yml'], ''), (['list'], ''),
                          (['describe', 'cli-hello'], ''), (['invoke', 'cli-hello'], 'cli'),
-                         (['logs', 'cli-hello', '--tail=false'], ''), (['remove', 'cli-hello'], '')):
+                         (['logs', 'cli-hello', '--tail=false'], ''),
+                         (['remove', 'cli-hello'], '')):
         done = subprocess.run([program, *words], cwd=folder, env=env, input=stdin, timeout=60,
                               capture_output=True, text=True)
         t.equal(done.returncode, 0, f'faas-cli {words[0]}: {done.stdout}{done.stderr}')
@@ -176,7 +178,8 @@ def test_package_over_the_bound(t):
 def test_builder_config(t):
     files = {'handler.js': HELLO}
     for config in (b'', b'{', b'[]', b'{}', b'{"image":7}', b'{"image":""}',
-                   b'{"image":"../../up"}', b'{"image":"a b"}', b'{"image":"' + b'n' * 5000 + b'"}'):
+                   b'{"image":"../../up"}', b'{"image":"a b"}',
+                   b'{"image":"' + b'n' * 5000 + b'"}'):
         refused(t, t.server.build(build_tar('x:latest', files, config)))
     refused(t, t.server.build(make_tar({'function/handler.js': HELLO}, 'context/')))
 
@@ -223,6 +226,7 @@ def test_c_source_is_compiled(t):
 def test_c_error_is_shown(t):
     if not shutil.which('clang') or not pathlib.Path('/usr/lib/wasm32-wasi').is_dir():
         t.skip('clang or wasi-libc is not installed')
-    answer = t.server.build(build_tar(t.name('c'), {'handler.c': 'int main(void) { return nope; }\n'}))
+    source = 'int main(void) { return nope; }\n'
+    answer = t.server.build(build_tar(t.name('c'), {'handler.c': source}))
     t.contains(answer.text, 'nope', 'compiler message')
     refused(t, answer)

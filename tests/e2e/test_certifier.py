@@ -1,5 +1,5 @@
-# test_certifier.py - what the OpenFaaS provider conformance suite asserts, as our own black-box tests.
-# It must start from an empty daemon: the suite insists that nothing else is listed.
+# test_certifier.py - what the OpenFaaS provider conformance suite asserts, as our own black-box
+# tests. It must start from an empty daemon: the suite insists that nothing else is listed.
 import base64
 import json
 

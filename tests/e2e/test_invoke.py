@@ -1,5 +1,6 @@
-# test_invoke.py - a call through /function/: headers, path and query, verbs, bodies, streams, errors,
-# and that each call runs in a pristine instance. It must judge only what a client can see.
+# test_invoke.py - a call through /function/: headers, path and query, verbs, bodies, streams,
+# errors, and that each call runs in a pristine instance. It must judge only what a client can
+# see.
 import json
 import re
 import socket
@@ -94,8 +95,9 @@ def test_fetch_form(t):
 export default {
     async fetch(request, env, ctx) {
         const url = new URL(request.url);
-        return new Response(JSON.stringify({ text: await request.text(), q: url.searchParams.get('q'),
-            greeting: env.greeting }), { status: 201, headers: { 'X-Own': 'a' } });
+        return new Response(JSON.stringify({ text: await request.text(),
+            q: url.searchParams.get('q'), greeting: env.greeting }),
+            { status: 201, headers: { 'X-Own': 'a' } });
     },
 };
 ''', envVars={'greeting': 'hi'})

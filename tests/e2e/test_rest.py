@@ -151,11 +151,14 @@ def test_metrics(t):
     t.matches(text, rf'gateway_function_invocation_total\{{[^}}]*function_name="{full}"[^}}]*\}} 1',
               'invocation counter')
     t.matches(text, rf'gateway_function_invocation_total\{{[^}}]*code="200"[^}}]*\}}', 'code label')
-    t.matches(text, rf'gateway_functions_seconds_bucket\{{[^}}]*function_name="{full}"', 'histogram')
-    t.matches(text, rf'gateway_function_invocation_started\{{function_name="{full}"\}} 1', 'started')
+    t.matches(text, rf'gateway_functions_seconds_bucket\{{[^}}]*function_name="{full}"',
+              'histogram')
+    t.matches(text, rf'gateway_function_invocation_started\{{function_name="{full}"\}} 1',
+              'started')
     t.matches(text, rf'gateway_service_count\{{function_name="{full}"\}} \d', 'service count')
+    form = r'^(#.*|[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eEInfNa]+)$'
     for line in text.splitlines():
-        t.matches(line, r'^(#.*|[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eEInfNa]+)$', 'metric line')
+        t.matches(line, form, 'metric line')
 
 
 def test_authentication(t):

@@ -1,5 +1,5 @@
-# test_secrets.py - secrets: every verb and refusal, values never in an answer, encrypted at rest, and
-# only functions that name a secret see it.
+# test_secrets.py - secrets: every verb and refusal, values never in an answer, encrypted at rest,
+# and only functions that name a secret see it.
 import base64
 import os
 

@@ -1,5 +1,6 @@
-# wasm.py - Wasm modules for the tests, put together byte by byte, so that hostile ones can be made and
-# no compiler is needed. Format: WebAssembly core specification 1.0, section 5 (binary format).
+# wasm.py - Wasm modules for the tests, put together byte by byte, so that hostile ones can be
+# made and no compiler is needed. Format: WebAssembly core specification 1.0, section 5 (binary
+# format).
 
 I32, FUNC, VOID = 0x7F, 0x60, 0x40
 MAGIC = b'\0asm\1\0\0\0'
