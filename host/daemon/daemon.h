@@ -11,17 +11,19 @@
 #include "loop.h"
 #include "metrics.h"
 #include "store.h"
+#include "tfaas/version.h"
 
 #include <jansson.h>
 #include <microhttpd.h>
 
-#define TFAASD_VERSION "0.1.0"
 #ifndef TFAASD_COMMIT /* the build sets it */
 #define TFAASD_COMMIT "unknown"
 #endif
 
 struct daemon;
 struct call;
+struct deploy;
+TAILQ_HEAD(deploy_list, deploy);
 
 /* --- registry.c: what is deployed, in memory --- */
 
@@ -46,6 +48,7 @@ struct function {
     uint64_t min_replicas, max_replicas, factor;
     struct function_metrics metrics;
     struct function_log log;
+    struct deploy *deploy; /* being tried, not deployed yet (deploy.c) */
     struct function *next_in_bucket;
     TAILQ_ENTRY(function) entry;
 };
@@ -132,7 +135,9 @@ struct daemon {
     struct connection_list connections;
     uint32_t connection_count, calls;
     uint64_t held_total;
-    struct deploy_queue *deploys;
+    struct deploy_list deploys; /* being tried, and waiting to be */
+    uint32_t probing, probes_waiting;
+    char build_dir[600];
 };
 
 /* registry.c */
@@ -180,17 +185,62 @@ void call_reply_empty(struct call *call, unsigned status);
 void call_error(struct call *call, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void call_fail(struct call *call, const struct tfaas_error *error);
+/* False after it has replied: memory for held bytes is used up. */
+bool call_body_append(struct call *call, const uint8_t *bytes, size_t size);
 /* Query parameter, decoded, into `to`. False: absent, malformed or too long. */
 bool call_query(const struct call *call, const char *name, char *to, size_t capacity);
 
 /* api.c: routing; false after it has replied */
 bool api_route(struct call *call);
+/* The body as a JSON object; NULL after it has replied 400. */
+json_t *api_json(struct call *call);
+/* Is every value of `object` a string? NULL and null are fine. */
+bool api_string_map(const json_t *object);
+/* Namespace of a query (?namespace=) or of a body; the default one when absent. False after it has
+ * replied. */
+bool api_namespace(struct call *call, const json_t *body, char ns[64]);
+/* {name} of the path, "name" or "name.namespace", with ?namespace= and the body's. NULL after it has
+ * replied 404 or 400. */
+struct function *api_function(struct call *call, const json_t *body);
+
+/* api_functions.c */
+void api_functions_list(struct call *call);
+void api_function_get(struct call *call);
+void api_function_delete(struct call *call);
+void api_function_scale(struct call *call);
+void api_alert(struct call *call);
+void api_time_text(uint64_t realtime_ns, char text[40]); /* RFC 3339, UTC, nanoseconds */
+/* deploy.c */
+void api_deploy_create(struct call *call);
+void api_deploy_update(struct call *call);
+void deploy_loaded(struct deploy *deploy, tfaas_status_t status, const char *text);
+/* api_secrets.c: secrets and namespaces */
+void api_secrets_list(struct call *call);
+void api_secret_create(struct call *call);
+void api_secret_update(struct call *call);
+void api_secret_delete(struct call *call);
+void api_namespaces_list(struct call *call);
+void api_namespace_get(struct call *call);
+void api_namespace_create(struct call *call);
+void api_namespace_update(struct call *call);
+void api_namespace_delete(struct call *call);
+/* api_system.c */
+void api_healthz(struct call *call);
+void api_info(struct call *call);
+void api_metrics(struct call *call);
+void api_query(struct call *call);
+void api_logs(struct call *call);
+/* api_build.c */
+void api_build(struct call *call);
+void api_package_put(struct call *call);
+void api_package_get(struct call *call);
 
 /* proxy.c */
 bool proxy_route(struct call *call, const char *after);
 /* Takes upload bytes; returns how many. */
 size_t proxy_upload(struct call *call, const uint8_t *bytes, size_t size);
 void proxy_finish_upload(struct call *call);
+void proxy_cancel(struct call *call); /* the answer is of no use any more */
 void proxy_close(struct call *call);
 void proxy_poll(struct call *call); /* makes the response when there is one */
 extern const struct core_owner daemon_core_owner;
