@@ -89,3 +89,20 @@ demo: deps
 	@python3 scripts/demo.py
 run: all
 	$(B)/tfaasd --listen $(or $(LISTEN),127.0.0.1:8080) --state $(or $(STATE),$(B)/state)
+
+# --- tests: what each links stands in its first comment (tests/rules.sh) ---
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TEST_CFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
+              -I$(ENGINE_DIR)/include
+TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch]' 2>/dev/null)
+$(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
+	@mkdir -p $(B) && sh tests/rules.sh > $@
+-include $(B)/tests.mk
+
+.PHONY: test-build
+test-build: all $(TEST_BINARIES)
+test: deps
+	@$(MAKE) --no-print-directory test-build
+	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
+fuzz:
+	@tests/fuzz/run.sh long

@@ -23,9 +23,12 @@ from measure import pss_kib  # noqa: E402
 from peers import HELLO, STARTERS, compile_wasm  # noqa: E402
 
 CONNECTIONS = (1, 32)
-FULL = {'seconds': 3, 'repeats': 5, 'cold': 30, 'restarts': 7, 'crun': 15, 'functions': 1000}
-QUICK = {'seconds': 1, 'repeats': 2, 'cold': 8, 'restarts': 2, 'crun': 5, 'functions': 100}
+FULL = {'seconds': 3, 'repeats': 5, 'cold': 30, 'restarts': 7, 'crun': 15, 'functions': 1000,
+        'growth': 1000000}
+QUICK = {'seconds': 1, 'repeats': 2, 'cold': 8, 'restarts': 2, 'crun': 5, 'functions': 100,
+         'growth': 20000}
 PARTS = ('http', 'cold', 'memory', 'core')
+LONG_PARTS = ('growth',)  # only when asked for by name
 
 
 class Target:
@@ -129,6 +132,22 @@ def part_memory(size, _folder):
     return figures, []
 
 
+def part_growth(size, _folder):
+    """Memory of the tree before and after very many calls; the first few warm it up."""
+    with Server() as server:
+        target = start_targets(server)[0]
+        run_cell(target, 32, 2)
+        before, served = pss_kib(server.pid), 0
+        while served < size['growth']:
+            cell = run_cell(target, 32, 5)
+            if 'invalid' in cell:
+                return {}, [f"growth: {cell['invalid']}"]
+            served += int(cell['rps'] * 5)
+        after = pss_kib(server.pid)
+    say(f'  {served} requests: {before / 1024:.1f} MiB before, {after / 1024:.1f} MiB after')
+    return {'growth_requests': served, 'growth_fraction': after / before - 1}, []
+
+
 def part_core(size, _folder):
     """build/bench-core prints one flat JSON object; its names are merged as they are."""
     program = ROOT / 'build' / 'bench-core'
@@ -160,7 +179,8 @@ def run_parts(names, size, folder):
 def arguments():
     parser = argparse.ArgumentParser(description='TFaaS and its peers, interleaved in one run.')
     parser.add_argument('--quick', action='store_true', help='short cells, few repeats')
-    parser.add_argument('--only', choices=PARTS, action='append', help='run only this part')
+    parser.add_argument('--only', choices=PARTS + LONG_PARTS, action='append',
+                        help='run only this part')
     parser.add_argument('--output', default=str(ROOT / 'build' / 'bench.json'))
     return parser.parse_args()
 

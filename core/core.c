@@ -7,7 +7,7 @@
 #include "plat/plat.h"
 #include "random.h"
 #include "ring.h"
-#include "sched.h"
+#include "scheduler.h"
 
 #include <sodium.h>
 
@@ -44,6 +44,7 @@ void core_serve(void)
     random_reseed();
     void *window = plat_window();
     message_setup(window);
+    plat_on_abort = message_fault;
     if (!window_check(window))
         message_fault("the window has another format than this core");
     sched_setup();

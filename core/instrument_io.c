@@ -70,7 +70,7 @@ int64_t cursor_signed(struct cursor *c, unsigned bit_count)
         value |= (uint64_t)(byte & 0x7f) << shift;
         unsigned left = bit_count - shift; /* bits of this byte that belong to the number */
         if (left < 7) {
-            unsigned sign = (byte >> (left - 1)) & 1u;
+            unsigned sign = (unsigned)byte >> (left - 1) & 1u;
             unsigned rest = (unsigned)(byte & 0x7f) >> left;
             if (rest != (sign ? 0x7fu >> left : 0u))
                 break;

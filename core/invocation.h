@@ -1,6 +1,6 @@
 /*
  * invocation.h - one run of a function: its limits, streams and counters, as the host calls
- * (guest.c, wasi.c) see it. Owned by the scheduler (sched.h); valid until its END message.
+ * (guest.c, wasi.c) see it. Owned by the scheduler (scheduler.h); valid until its END message.
  */
 #ifndef TFAAS_CORE_INVOCATION_H
 #define TFAAS_CORE_INVOCATION_H
@@ -62,7 +62,7 @@ struct invocation {
     uint64_t peak; /* bytes of memory at most, once the run is over */
 };
 
-/* --- what the scheduler and the ring give to host calls (invoke.c, sched.c) --- */
+/* --- what the scheduler and the ring give to host calls (invoke.c, scheduler.c) --- */
 
 /* Next bytes of the request stream: > 0 bytes copied, 0 end. Blocks the invocation. Negative:
  * the run must stop (invocation->stop says why). Large reads grant CREDIT by themselves. */

@@ -1,4 +1,4 @@
-/* invoke.c - see invoke.h. Bodies run on task stacks (sched.h); message handlers on the core's
+/* invoke.c - see invoke.h. Bodies run on task stacks (scheduler.h); message handlers on the core's
  * first stack. A run's memory is always given back through loaded_give_slot, which makes it pristine. */
 #include "invoke.h"
 
@@ -93,8 +93,10 @@ void invoke_release_held(struct task *task)
     uint8_t *held = task->held;
     if (!held)
         return;
+    size_t size = task->held_size;
     task->held = NULL;
-    (void)send_piece(&task->run, held, task->held_size, true);
+    task->held_size = 0;
+    (void)send_piece(&task->run, held, size, true);
     free(held);
     message_flush();
 }
@@ -255,9 +257,13 @@ static tfaas_status_t initialise(struct task *task, char *why, size_t why_size)
 {
     static const enum engine_entry order[] = {ENTRY_START, ENTRY_INITIALIZE, ENTRY_INIT, ENTRY_LOAD};
     tfaas_status_t status = TFAAS_OK;
-    bool is_command = task->function->function.kind == FUNCTION_COMMAND;
+    const struct loaded *loaded = task->function;
+    bool is_command = loaded->function.kind == FUNCTION_COMMAND;
     for (size_t i = 0; i < sizeof order / sizeof *order && status == TFAAS_OK; i++) {
-        if (!is_command || order[i] == ENTRY_START)
+        /* A runtime's own start is in its base image already. */
+        bool wanted = loaded->owns_module ? !is_command || order[i] == ENTRY_START
+                                          : order[i] == ENTRY_LOAD;
+        if (wanted)
             status = call_entry(task, order[i], why, why_size);
     }
     return status;

@@ -2,6 +2,7 @@
  * store_sql.c - the database of the store: opening and checking it, statements, row seals.
  * Must never report success before SQLite says the change is on disk, nor start on a damaged file.
  */
+#define _GNU_SOURCE
 #include "store_internal.h"
 
 #include <errno.h>

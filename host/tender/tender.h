@@ -2,7 +2,8 @@
  * tender.h - what launches cores. One backend per kind of wall; tfaasd knows only this table.
  *
  * A tender makes cores ("workers"), each with its own window and doorbells. All calls are made
- * from one thread and return quickly; worker_exited is polled from the event loop when worker->exit_fd is readable.
+ * from one thread and return quickly (start, and a launch after the tender's own process died, take as
+ * long as core_prepare). When worker->exit_fd becomes readable: ended, then destroy.
  */
 #ifndef TFAAS_HOST_TENDER_H
 #define TFAAS_HOST_TENDER_H
@@ -10,12 +11,15 @@
 #include "../error.h"
 #include "tfaas/abi.h"
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct tender_options {
     const char *core_path;      /* the core ELF */
     bool allow_weaker_sandbox;  /* start although a layer is missing */
-    uint64_t worker_memory_max; /* bytes one worker may use in all, 0: default 1 GiB */
+    uint64_t worker_memory_max; /* private bytes of one worker, 0: default 1 GiB */
+    uint64_t cores_memory_max;  /* all workers together, 0: three quarters of the machine; needs a
+                                 * writable cgroup */
 };
 
 struct tender; /* backend's own */

@@ -103,7 +103,7 @@ bool core_receive(struct core_child *core, struct tfaas_slot *slot, uint8_t *pay
         if (left <= 0)
             return false;
         if (waitpid(core->pid, NULL, WNOHANG) == core->pid)
-            return ring_receive(&core->rx, slot, payload) == TFAAS_OK;
+            return ring_receive(&core->rx, slot, payload) == TFAAS_OK; /* its last words */
         if (!ring_sleep(&core->rx))
             continue;
         struct pollfd poller = {.fd = core->bell_fd, .events = POLLIN};
