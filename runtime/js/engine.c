@@ -1,0 +1,81 @@
+/*
+ * engine.c - QuickJS-ng as one translation unit, plus the accessors of engine.h.
+ * Must never change the engine's behaviour towards JS programs beyond limits and seeds.
+ */
+
+/* Send every allocation to alloc.c instead of the engine's own per-size arenas: those touch one
+ * page per size class, and a fresh instance pays for every page a request touches. */
+#define __SANITIZE_ADDRESS__ 1
+
+#include "quickjs.c"
+#include "engine.h"
+
+#define HASH_SEED 0x9e3779b9u /* any constant: an instance serves one request, then is thrown away */
+
+JSContext *engine_new_context(JSRuntime *runtime)
+{
+    JSContext *ctx = JS_NewContextRaw(runtime);
+
+    if (!ctx)
+        return NULL;
+    ctx->hash_seed = HASH_SEED;
+    ctx->random_state = 1;
+    if (JS_AddIntrinsicBaseObjects(ctx) || JS_AddIntrinsicDate(ctx) || JS_AddIntrinsicEval(ctx) ||
+        JS_AddIntrinsicRegExp(ctx) || JS_AddIntrinsicJSON(ctx) || JS_AddIntrinsicProxy(ctx) ||
+        JS_AddIntrinsicMapSet(ctx) || JS_AddIntrinsicTypedArrays(ctx) ||
+        JS_AddIntrinsicPromise(ctx) || JS_AddIntrinsicWeakRef(ctx) || JS_AddIntrinsicAToB(ctx) ||
+        JS_AddIntrinsicDOMException(ctx))
+        return NULL;
+    return ctx;
+}
+
+void engine_set_stack_limit(JSRuntime *runtime, uintptr_t lowest)
+{
+    runtime->stack_limit = lowest;
+}
+
+void engine_defer_gc(JSRuntime *runtime, size_t bytes)
+{
+    runtime->malloc_gc_threshold = runtime->malloc_state.malloc_size + bytes;
+}
+
+bool engine_text(JSContext *ctx, JSValueConst value, struct engine_text *text)
+{
+    JSValue held = js_force_tostring(ctx, value);
+    JSString *string;
+
+    if (JS_IsException(held))
+        return false;
+    string = JS_VALUE_GET_STRING(held);
+    text->hold = held;
+    text->length = string->len;
+    text->latin1 = string->is_wide_char ? NULL : str8(string);
+    text->utf16 = string->is_wide_char ? str16(string) : NULL;
+    return true;
+}
+
+JSValue engine_latin1_string(JSContext *ctx, const char *data, size_t size)
+{
+    if (size > JS_STRING_LEN_MAX)
+        return JS_ThrowRangeError(ctx, "invalid string length");
+    return js_new_string8_len(ctx, data, (int)size);
+}
+
+bool engine_is_out_of_memory(JSContext *ctx, JSValueConst value)
+{
+    JSString *text;
+    JSValue message;
+    bool same = false;
+
+    if (!JS_IsError(value))
+        return false;
+    message = JS_GetPropertyStr(ctx, value, "message");
+    if (JS_VALUE_GET_TAG(message) == JS_TAG_STRING) {
+        static const char expected[] = "out of memory";
+        text = JS_VALUE_GET_STRING(message);
+        same = !text->is_wide_char && text->len == sizeof(expected) - 1 &&
+               !memcmp(str8(text), expected, sizeof(expected) - 1);
+    }
+    JS_FreeValue(ctx, message);
+    return same;
+}

@@ -1,0 +1,41 @@
+/*
+ * engine.h - what the glue needs from QuickJS-ng beyond its public interface.
+ * engine.c compiles quickjs.c as one translation unit with these few functions, because under WASI
+ * the engine has no stack limit and no way to set its seeds from outside.
+ */
+#ifndef TFAAS_JS_ENGINE_H
+#define TFAAS_JS_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "quickjs.h"
+
+/* Text of a JS string without a copy: 8-bit (Latin-1) or 16-bit units. */
+struct engine_text {
+    JSValue hold; /* release with JS_FreeValue when the text is no longer used */
+    const uint8_t *latin1;
+    const uint16_t *utf16;
+    uint32_t length;
+};
+
+/* A context whose hash seed is a constant (the image must not depend on when it was made) and
+ * whose engine generator is never used: Math.random is replaced by the glue. NULL: no memory. */
+JSContext *engine_new_context(JSRuntime *runtime);
+
+/* JS gets a RangeError when the linear stack would go below `lowest`. */
+void engine_set_stack_limit(JSRuntime *runtime, uintptr_t lowest);
+
+/* No collection before `bytes` more than what is allocated now. */
+void engine_defer_gc(JSRuntime *runtime, size_t bytes);
+
+/* View of ToString(value); false: exception pending. */
+bool engine_text(JSContext *ctx, JSValueConst value, struct engine_text *text);
+
+/* A string of Latin-1 bytes. */
+JSValue engine_latin1_string(JSContext *ctx, const char *data, size_t size);
+
+/* Is this (pending or caught) value the engine's own out-of-memory error? */
+bool engine_is_out_of_memory(JSContext *ctx, JSValueConst value);
+
+#endif

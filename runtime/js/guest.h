@@ -1,0 +1,47 @@
+/*
+ * guest.h - what the pieces of the JS runtime share: the one context, the loaded handler, and the
+ * few functions they call on each other.
+ */
+#ifndef TFAAS_JS_GUEST_H
+#define TFAAS_JS_GUEST_H
+
+#include <stdbool.h>
+#include "engine.h"
+#include "request.h"
+
+/* internals: the object through which bootstrap scripts hand functions to C; never visible to
+ * user code. */
+extern JSValue guest_internals;
+
+/* native.c: functions for the bootstrap scripts. */
+JSValue native_object(JSContext *ctx);
+JSValue native_latin1(JSContext *ctx, const uint8_t *data, size_t size);
+JSValue native_buffer(JSContext *ctx, const uint8_t *data, size_t size); /* a node Buffer */
+void native_start_invocation(void);
+
+/* web.c: natives of the fetch handler form. */
+int web_add_natives(JSContext *ctx, JSValueConst native);
+
+/* form.c: a=1&b=2 as an object; names that come again give an array. */
+JSValue form_parse(JSContext *ctx, struct slice text);
+
+/* module.c: the ECMAScript module loader's hooks. */
+void module_set_loader(JSRuntime *runtime);
+JSValue module_import(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv);
+
+/* openfaas.c: event and context. prepare: at load; call: 0 or an HTTP status already answered. */
+int openfaas_prepare(JSContext *ctx);
+JSValue openfaas_call(JSContext *ctx, JSValueConst handler, JSValueConst this_value);
+bool openfaas_finish(JSContext *ctx, JSValueConst result);
+bool openfaas_wants_callback(JSContext *ctx, JSValueConst handler);
+
+/* timer.c */
+int timer_add_natives(JSContext *ctx, JSValueConst native);
+bool timer_pending(void);
+bool timer_wait(void);           /* sleeps until the next is due; false: the host refused */
+void timer_run(JSContext *ctx);  /* calls those that are due */
+
+/* report.c: writes an error with its own stack to the log, `what` in front when not NULL. */
+void report_error(JSContext *ctx, const char *what, JSValueConst error);
+
+#endif

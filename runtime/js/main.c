@@ -1,0 +1,368 @@
+/*
+ * main.c - the three entry points the core calls: tfaas_init (once, in the zygote), tfaas_load
+ * (once per function; memory is then the image), tfaas_handle (once per instance).
+ * Must never free or collect at the end of an invocation: the instance is thrown away.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "alloc.h"
+#include "bootstrap.h"
+#include "guest.h"
+#include "host.h"
+#include "response.h"
+
+#define EXPORT(name) __attribute__((export_name(#name)))
+
+/* The linear stack is [0, stack size); what lies below this is for C functions that run after the
+ * last check. */
+#define STACK_LOWEST (10u * 1024)
+#define GC_AFTER (4u << 20) /* a small request never collects */
+#define REJECTIONS_MAX 32
+#define BOOTSTRAP_MAX 16
+
+enum form { FORM_NONE, FORM_OPENFAAS, FORM_FETCH };
+
+JSValue guest_internals;
+
+static struct {
+    JSRuntime *runtime;
+    JSContext *ctx;
+    enum form form;
+    JSValue handler, owner;
+    bool wants_callback;
+} guest;
+
+/* Promises rejected while nobody listened; a handler may still come in the same turn. */
+static struct {
+    JSValue promise[REJECTIONS_MAX];
+    uint32_t count;
+} rejections;
+
+static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason,
+                            bool is_handled, void *opaque)
+{
+    (void)reason, (void)opaque;
+    if (!is_handled) {
+        if (rejections.count < REJECTIONS_MAX)
+            rejections.promise[rejections.count++] = JS_DupValue(ctx, promise);
+        return;
+    }
+    for (uint32_t i = 0; i < rejections.count; i++)
+        if (JS_VALUE_GET_PTR(rejections.promise[i]) == JS_VALUE_GET_PTR(promise)) {
+            JS_FreeValue(ctx, rejections.promise[i]);
+            rejections.promise[i] = rejections.promise[--rejections.count];
+            return;
+        }
+}
+
+/* Reports all but `mine`, whose rejection the caller deals with. */
+static void report_rejections(JSContext *ctx, JSValueConst mine)
+{
+    for (uint32_t i = 0; i < rejections.count; i++) {
+        JSValue promise = rejections.promise[i], reason;
+
+        if (JS_IsObject(mine) && JS_VALUE_GET_PTR(mine) == JS_VALUE_GET_PTR(promise))
+            continue;
+        reason = JS_PromiseResult(ctx, promise);
+        report_error(ctx, "Unhandled promise rejection", reason);
+        JS_FreeValues(ctx, reason, promise);
+    }
+    rejections.count = 0;
+}
+
+/* Compiles one script in a runtime of its own, so that what parsing leaves behind does not lie
+ * between the objects that stay. Bytecode in js_malloc'ed memory of `ctx`; without source text,
+ * which only Function.prototype.toString would show. NULL: failed. */
+static uint8_t *compile_script(JSContext *ctx, const struct bootstrap_script *script, size_t *size)
+{
+    JSValue function = JS_Eval(ctx, script->text, script->size, script->name,
+                               JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT |
+                                   JS_EVAL_FLAG_COMPILE_ONLY);
+    uint8_t *code;
+
+    if (JS_IsException(function)) {
+        report_error(ctx, script->name, JS_GetException(ctx));
+        return NULL;
+    }
+    code = JS_WriteObject(ctx, size, function, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
+    JS_FreeValue(ctx, function);
+    return code;
+}
+
+static int run_script(JSContext *ctx, const struct bootstrap_script *script, JSValueConst native,
+                      const uint8_t *code, size_t size)
+{
+    JSValue function = JS_ReadObject(ctx, code, size, JS_READ_OBJ_BYTECODE), result;
+
+    if (!JS_IsException(function))
+        function = JS_EvalFunction(ctx, function);
+    result = JS_IsException(function)
+                 ? JS_EXCEPTION
+                 : JS_Call(ctx, function, JS_UNDEFINED, 2, (JSValue[]){native, guest_internals});
+    if (JS_IsException(result)) {
+        report_error(ctx, script->name, JS_GetException(ctx));
+        return -1;
+    }
+    JS_FreeValues(ctx, function, result);
+    return 0;
+}
+
+/* The compiled scripts wait outside both heaps while the scratch runtime is dropped. */
+static int compile_bootstrap(uint8_t **code, size_t *sizes)
+{
+    JSRuntime *runtime = JS_NewRuntime2(&alloc_functions, &alloc_scratch);
+    JSContext *ctx = runtime ? engine_new_context(runtime) : NULL;
+
+    if (!ctx)
+        return -1;
+    engine_set_stack_limit(runtime, STACK_LOWEST);
+    for (size_t i = 0; i < bootstrap_count; i++) {
+        uint8_t *written = compile_script(ctx, &bootstrap_scripts[i], &sizes[i]);
+
+        code[i] = written ? malloc(sizes[i]) : NULL;
+        if (!code[i])
+            return -1;
+        memcpy(code[i], written, sizes[i]);
+        js_free(ctx, written);
+        memset(bootstrap_scripts[i].text, 0, bootstrap_scripts[i].size);
+    }
+    JS_FreeContext(ctx);
+    JS_FreeRuntime(runtime);
+    alloc_drop_scratch();
+    return 0;
+}
+
+static int run_bootstrap(JSContext *ctx, JSValueConst native, uint8_t **code, const size_t *sizes)
+{
+    for (size_t i = 0; i < bootstrap_count; i++) {
+        if (run_script(ctx, &bootstrap_scripts[i], native, code[i], sizes[i]))
+            return -1;
+        memset(code[i], 0, sizes[i]);
+        free(code[i]);
+    }
+    return 0;
+}
+
+EXPORT(tfaas_init) int32_t tfaas_init(void)
+{
+    JSContext *ctx;
+    JSValue native;
+    uint8_t *code[BOOTSTRAP_MAX] = {NULL};
+    size_t sizes[BOOTSTRAP_MAX];
+
+    if (guest.ctx || bootstrap_count > BOOTSTRAP_MAX || compile_bootstrap(code, sizes))
+        return 1;
+    guest.runtime = JS_NewRuntime2(&alloc_functions, &alloc_main);
+    if (!guest.runtime)
+        return 1;
+    engine_set_stack_limit(guest.runtime, STACK_LOWEST);
+    engine_defer_gc(guest.runtime, GC_AFTER);
+    ctx = engine_new_context(guest.runtime);
+    if (!ctx)
+        return 1;
+    module_set_loader(guest.runtime);
+    JS_SetHostPromiseRejectionTracker(guest.runtime, track_rejection, NULL);
+    guest_internals = JS_NewObject(ctx);
+    native = native_object(ctx);
+    if (JS_IsException(guest_internals) || JS_IsException(native) ||
+        run_bootstrap(ctx, native, code, sizes))
+        return 1;
+    JS_RunGC(guest.runtime);
+    guest.ctx = ctx;
+    return alloc_freeze() ? 1 : 0;
+}
+
+static void run_jobs(void)
+{
+    JSContext *ctx;
+    int result;
+
+    while ((result = JS_ExecutePendingJob(guest.runtime, &ctx)) != 0)
+        if (result < 0) {
+            JSValue error = JS_GetException(ctx);
+
+            report_error(ctx, "Uncaught in a job", error);
+            JS_FreeValue(ctx, error);
+        }
+}
+
+enum turn { TURN_DONE, TURN_IDLE, TURN_REFUSED };
+
+/* Runs jobs and timers until `promise` settles; where it is no promise, until a response is
+ * there. IDLE: nothing is left that could bring that about. */
+static enum turn run_until(JSContext *ctx, JSValueConst promise)
+{
+    for (;;) {
+        if (JS_IsJobPending(guest.runtime))
+            run_jobs();
+        if (rejections.count)
+            report_rejections(ctx, promise);
+        if (JS_IsPromise(promise) ? JS_PromiseState(ctx, promise) != JS_PROMISE_PENDING
+                                  : response_state() != RESPONSE_NONE)
+            return TURN_DONE;
+        if (response_state() == RESPONSE_CUT || !timer_pending())
+            return TURN_IDLE;
+        if (!timer_wait())
+            return TURN_REFUSED;
+        timer_run(ctx);
+    }
+}
+
+static int32_t load_failed(JSContext *ctx, JSValue error)
+{
+    report_error(ctx, NULL, error);
+    return 1;
+}
+
+static int32_t load_failed_with(const char *text)
+{
+    host_log(text, strlen(text));
+    return 1;
+}
+
+/* What internals.start() found: { form, handler, owner } */
+static bool take_handler(JSContext *ctx, JSValueConst found)
+{
+    JSValue form = JS_GetPropertyStr(ctx, found, "form");
+    int32_t number = FORM_NONE;
+
+    guest.handler = JS_GetPropertyStr(ctx, found, "handler");
+    guest.owner = JS_GetPropertyStr(ctx, found, "owner");
+    if (JS_IsException(guest.handler) || JS_IsException(guest.owner) ||
+        JS_ToInt32(ctx, &number, form))
+        return false;
+    guest.form = (enum form)number;
+    guest.wants_callback = guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
+    return guest.form != FORM_OPENFAAS || openfaas_prepare(ctx) == 0;
+}
+
+static JSValue start_entry(JSContext *ctx, const char *entry)
+{
+    JSAtom name = JS_NewAtom(ctx, "start");
+    JSValue path = JS_NewString(ctx, entry), promise = JS_EXCEPTION;
+
+    if (name != JS_ATOM_NULL && !JS_IsException(path))
+        promise = JS_Invoke(ctx, guest_internals, name, 1, &path);
+    JS_FreeAtom(ctx, name);
+    JS_FreeValue(ctx, path);
+    return promise;
+}
+
+EXPORT(tfaas_load) int32_t tfaas_load(void)
+{
+    JSContext *ctx = guest.ctx;
+    size_t count;
+    char *arguments = host_arguments(&count);
+    JSValue promise, found;
+
+    alloc_thaw();
+    if (!ctx || count < 2)
+        return load_failed_with("no entry file is named\n");
+    promise = start_entry(ctx, arguments + strlen(arguments) + 1);
+    free(arguments);
+    if (JS_IsException(promise))
+        return load_failed(ctx, JS_GetException(ctx));
+    switch (run_until(ctx, promise)) {
+    case TURN_IDLE:
+        return load_failed_with("Error: a top-level await never settles\n");
+    case TURN_REFUSED:
+        return load_failed_with("Error: a top-level await waits for a timer, "
+                                "which cannot run while the function is loaded\n");
+    case TURN_DONE:
+        break;
+    }
+    found = JS_PromiseResult(ctx, promise);
+    if (JS_PromiseState(ctx, promise) == JS_PROMISE_REJECTED)
+        return load_failed(ctx, found);
+    if (!take_handler(ctx, found))
+        return load_failed(ctx, JS_GetException(ctx));
+    JS_FreeValues(ctx, promise, found);
+    JS_RunGC(guest.runtime);
+    engine_defer_gc(guest.runtime, GC_AFTER);
+    return alloc_freeze() ? load_failed_with("Error: out of memory\n") : 0;
+}
+
+/* The function threw: the log learns why, the caller does not. */
+static int32_t fail(JSContext *ctx, JSValue error)
+{
+    bool no_memory = engine_is_out_of_memory(ctx, error);
+
+    report_error(ctx, "Uncaught", error);
+    if (response_state() == RESPONSE_DONE)
+        return 0;
+    if (response_state() != RESPONSE_NONE || no_memory)
+        return 1;
+    response_plain(500, "Internal Server Error\n");
+    return response_state() == RESPONSE_DONE ? 0 : 1;
+}
+
+static int32_t outcome(void)
+{
+    return response_state() == RESPONSE_DONE ? 0 : 1;
+}
+
+/* Nothing will ever settle it: the deadline answers. */
+static int32_t wait_for_deadline(void)
+{
+    static const char text[] = "The handler's promise never settles: nothing is left to run\n";
+
+    host_log(text, sizeof(text) - 1);
+    (void)host_sleep(-1);
+    return 1;
+}
+
+/* Ends a call whose handler returned `result`. */
+static int32_t settle(JSContext *ctx, JSValueConst result)
+{
+    bool is_promise = JS_IsPromise(result);
+    JSValue value = result;
+
+    if (is_promise || (JS_IsUndefined(result) && response_state() == RESPONSE_NONE)) {
+        enum turn turn = run_until(ctx, result);
+
+        if (turn == TURN_REFUSED)
+            return 1;
+        if (turn == TURN_IDLE && response_state() == RESPONSE_NONE &&
+            (is_promise || guest.wants_callback))
+            return wait_for_deadline();
+    }
+    if (is_promise) {
+        if (JS_PromiseState(ctx, result) == JS_PROMISE_PENDING)
+            return outcome();
+        value = JS_PromiseResult(ctx, result);
+        if (JS_PromiseState(ctx, result) == JS_PROMISE_REJECTED)
+            return fail(ctx, value);
+    }
+    if (guest.form == FORM_OPENFAAS && !openfaas_finish(ctx, value))
+        return fail(ctx, JS_GetException(ctx));
+    return outcome();
+}
+
+EXPORT(tfaas_handle) int32_t tfaas_handle(void)
+{
+    JSContext *ctx = guest.ctx;
+    JSValue result;
+
+    if (!ctx || guest.form == FORM_NONE)
+        return 1;
+    native_start_invocation();
+    switch (request_start()) {
+    case REQUEST_OK:
+        break;
+    case REQUEST_MALFORMED:
+        response_plain(400, "The request head is malformed.\n");
+        return outcome();
+    case REQUEST_HEAD_TOO_LARGE:
+        response_plain(431, "The request head is too large.\n");
+        return outcome();
+    default:
+        return 1;
+    }
+    if (guest.form == FORM_OPENFAAS)
+        result = openfaas_call(ctx, guest.handler, guest.owner);
+    else
+        result = JS_Call(ctx, guest.handler, guest.owner, 0, NULL);
+    if (JS_IsException(result))
+        return fail(ctx, JS_GetException(ctx));
+    return settle(ctx, result);
+}

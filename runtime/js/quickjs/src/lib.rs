@@ -1,0 +1,1 @@
+//! Empty: this package only pins a source package (see Cargo.toml).
