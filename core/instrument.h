@@ -3,9 +3,9 @@
  * needs. Pure function over bytes; never executes anything, never trusts a length in the module.
  *
  * What the output differs in:
- *  - metering: every function gets one extra i64 local; each basic block adds its weight to it (at
- *    the block's head), and the local is added to a new mutable i64 global at every exit
- *    of the function. Bulk operations (memory.copy/fill/init, table.*), memory.grow and
+ *  - metering: each basic block adds its weight, at its head, to an extra i64 local of the function
+ *    or, if it calls or leaves the function, together with the local to a new mutable i64 global
+ *    (docs/metering.md). Bulk operations (memory.copy/fill/init, table.*), memory.grow and
  *    table.grow add an amount that depends on their run-time size operand. The guest cannot name
  *    the global; it is exported as "tfaas:work".
  *  - active data segments become passive and empty (same indices); their bytes are returned in
@@ -21,10 +21,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INSTRUMENT_MODULE_MAX (32u << 20) /* bytes of one input module */
-#define INSTRUMENT_FUNCS_MAX 200000u
-#define INSTRUMENT_NESTING_MAX 10000u /* control nesting inside one function */
-#define INSTRUMENT_LOCALS_MAX 50000u
+#define INSTRUMENT_MODULE_MAX  (32u << 20) /* bytes of one input module */
+#define INSTRUMENT_OUTPUT_MAX  (96u << 20) /* bytes of the instrumented module */
+#define INSTRUMENT_INITIAL_MAX (64u << 20) /* span of the active data segments */
+#define INSTRUMENT_FUNCS_MAX   200000u
+#define INSTRUMENT_BODY_MAX    7654321u /* bytes of one function: what engines agree on */
+#define INSTRUMENT_NESTING_MAX 10000u   /* control nesting inside one function */
+#define INSTRUMENT_LOCALS_MAX  50000u
 #define INSTRUMENT_GLOBALS_MAX 1000u /* mutable globals defined by the module */
 
 /* SHA-256 (hex, NUL-terminated) of the weight table in its canonical text form. */
@@ -40,8 +43,8 @@ struct instrument_result {
     uint32_t mutable_global_count;               /* exported as tfaas:g<module global index> */
     uint32_t *mutable_global_index;              /* malloc'ed */
     bool has_memory, has_start;
-    bool mutates_tables;   /* table.set/grow/fill/copy/init, elem.drop, memory.init, data.drop: state
-                            * outside linear memory and globals, so no image after init */
+    bool mutates_tables; /* table.set/grow/fill/copy/init, elem.drop, memory.init, data.drop: state
+                          * outside linear memory and globals, so no image after init */
     uint64_t compile_work; /* work units charged for validating and compiling this module */
 };
 

@@ -34,7 +34,8 @@
  *   LOAD       id = function. One piece of the load bundle (common/bundle.h); arg0 = total size,
  *              arg1 = offset of this piece, pieces in order. The piece that completes the bundle
  *              starts loading. Answer: one LOADED.
- *   UNLOAD     id = function. In-flight invocations finish; no answer.
+ *   UNLOAD     id = function. In-flight invocations finish first; answer: LOADED with status
+ *              CANCELLED, after which the id may be used again.
  *   INVOKE     arg0 = function id, arg1 = deadline from now, arg2 = CLOCK_REALTIME of the host
  *              (untrusted), payload = the first bytes of the request stream, flag LAST if all of it.
  *   BODY       more of the request stream (flag LAST: the end), or with flag CREDIT (no payload):
@@ -46,7 +47,7 @@
  *   core to host
  *   READY      arg0 = TFAAS_ABI_VERSION, arg1 = feature bits. payload = core version text.
  *   LOADED     id = function, arg0 = tfaas_status_t, arg1 = image bytes, arg2 = load time,
- *              payload = error text (empty when OK).
+ *              arg3 = work units charged for it, payload = error text (empty when OK).
  *   RESPONSE   the first bytes of the response stream (holds the whole response head).
  *   BODY       more of the response stream (LAST: the end), or CREDIT: arg0 = total request
  *              stream bytes the host may have sent so far.
@@ -79,7 +80,8 @@
 #define TFAAS_PAYLOAD_MAX (64u * 1024) /* one message */
 #define TFAAS_STREAM_WINDOW (256u * 1024)
 #define TFAAS_LOAD_MAX (64u << 20)     /* one load bundle */
-#define TFAAS_INFLIGHT_MAX 128u        /* invocations running in one core */
+#define TFAAS_INFLIGHT_MAX 128u        /* invocations running in one core; the next one: END, BUSY */
+#define TFAAS_FUNCTIONS_MAX 4096u      /* function ids are below this; the host reuses them after UNLOAD */
 
 enum tfaas_kind {
     /* host to core */

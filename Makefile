@@ -1,0 +1,119 @@
+# TFaaS: one Makefile. `make help` lists what it does. Exact flags are visible here: they decide the
+# bytes of the core, and so its measurement.
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+CC := gcc
+CLANG := clang-14
+TFAAS_CACHE ?= $(HOME)/.cache/tfaas
+B := build
+
+WARN := -Wall -Wextra -Wconversion -Werror
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fno-plt
+PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
+INC := -Iinclude -Icommon -Icore
+CFLAGS := -std=gnu11 -O2 -g $(WARN) $(HARDEN) $(PREFIX_MAP)
+CORE_CFLAGS := $(CFLAGS) -fPIE -fno-omit-frame-pointer
+HOST_CFLAGS := $(CFLAGS) -fPIE -Ihost
+
+# --- the engine: built once into a cache outside the tree, keyed by its lock file ---
+ENGINE_DIR = $(shell cat $(B)/engine.dir 2>/dev/null)
+$(B)/engine.dir: engine/Cargo.lock engine/Cargo.toml engine/lib.rs engine/build.sh
+	@mkdir -p $(B)
+	TFAAS_CACHE=$(TFAAS_CACHE) engine/build.sh > $@.new && mv $@.new $@
+
+-include runtime/js/build.mk
+-include runtime/sample/build.mk
+
+# --- sources ---
+COMMON_SRC := $(wildcard common/*.c)
+CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/linux/*.c)
+CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
+HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/tender/process/*.c)
+HOST_ASM := $(wildcard host/daemon/*.S)
+
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/core-obj/%.o) $(CORE_ASM:%.S=$(B)/core-obj/%.o) \
+            $(COMMON_SRC:%.c=$(B)/core-obj/%.o)
+# Everything of the core but its main(): what tools and tests link.
+CORE_LIB_OBJ := $(filter-out $(B)/core-obj/core/plat/linux/main.o,$(CORE_OBJ))
+HOST_OBJ := $(HOST_SRC:%.c=$(B)/host-obj/%.o) $(HOST_ASM:%.S=$(B)/host-obj/%.o) \
+            $(COMMON_SRC:%.c=$(B)/host-obj/%.o)
+
+CORE_LIBS = $(ENGINE_DIR)/libtfaas_engine.a -lsodium -lpthread -ldl -lm
+HOST_LIBS := -lmicrohttpd -ljansson -lsqlite3 -lsodium -larchive
+# write, writev and abort of the C library are wrapped: last words go to the window (core/plat/linux/libc.c)
+CORE_LD := -static-pie -Wl,--wrap=write,--wrap=writev,--wrap=abort -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack,--build-id=none
+
+$(B)/core-obj/%.o: %.c | $(B)/engine.dir
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) -I$(ENGINE_DIR)/include -MMD -MP -c $< -o $@
+$(B)/core-obj/core/plat/%.o: core/plat/%.S
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) -MMD -MP -c $< -o $@
+$(B)/host-obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(INC) -MMD -MP -c $< -o $@
+
+# The runtime image: the JavaScript engine as Wasm, and compiled by the very engine that will run it.
+$(B)/empty:
+	@mkdir -p $(B) && : > $@
+$(B)/runtime_image_empty.o: core/runtime_image.S $(B)/js.wasm $(B)/empty
+	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/empty"' -c $< -o $@
+$(B)/precompile: core/tools/precompile.c $(CORE_LIB_OBJ) $(B)/runtime_image_empty.o
+	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $^ $(CORE_LIBS) -o $@
+$(B)/js.code: $(B)/precompile
+	$(B)/precompile $@.new && mv $@.new $@
+$(B)/runtime_image.o: core/runtime_image.S $(B)/js.wasm $(B)/js.code
+	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/js.code"' -c $< -o $@
+
+$(B)/tfaas-core: $(CORE_OBJ) $(B)/runtime_image.o
+	$(CC) $(CORE_CFLAGS) $(CORE_LD) $^ $(CORE_LIBS) -o $@
+	strip $@
+
+$(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.wasm
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -DSAMPLE_WASM='"$(B)/sample.wasm"' -c $< -o $@
+$(B)/tfaasd: $(HOST_OBJ)
+	$(CC) $(HOST_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(HOST_LIBS) -o $@
+
+.PHONY: all
+all: $(B)/tfaas-core $(B)/tfaasd
+
+-include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
+
+# --- run ---
+.PHONY: deps demo run test bench bench-core fuzz soak fmt fmt-check lint tcb install clean help
+deps:
+	@scripts/deps.sh
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@python3 scripts/demo.py
+run: all
+	$(B)/tfaasd --listen $(or $(LISTEN),127.0.0.1:8080) --state $(or $(STATE),$(B)/state)
+
+# --- tests: what each links stands in its first comment (tests/rules.sh) ---
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TEST_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
+              -I$(ENGINE_DIR)/include
+TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch]' 2>/dev/null)
+$(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
+	@mkdir -p $(B) && sh tests/rules.sh > $@
+-include $(B)/tests.mk
+
+# The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
+PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
+$(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
+$(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $(filter-out %.h,$^) -o $@
+$(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hostile/cage_attack.h \
+        $(filter-out %/filter.o,$(PLAT_OBJ))
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -o $@
+
+.PHONY: test-build
+test-build: all $(TEST_BINARIES)
+test: deps
+	@$(MAKE) --no-print-directory test-build
+	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
+fuzz:
+	@tests/fuzz/run.sh long

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# run.py - `make bench`: TFaaS (a fresh instance per call) and its peers, interleaved in one run,
+# into a table of ratios and build/bench.json. Nothing is carried over from an earlier run;
+# nothing is left running. Exit status 0 only when everything of TFaaS's own was measured.
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / 'tests' / 'e2e')]
+
+import cold  # noqa: E402
+import report  # noqa: E402
+from lib import ROOT, NAMESPACE, Problem, Server, adopt_orphans, kill_tree, tree  # noqa: E402
+from load import run_cell  # noqa: E402
+from measure import pss_kib  # noqa: E402
+from peers import HELLO, STARTERS, compile_wasm  # noqa: E402
+
+CONNECTIONS = (1, 32)
+FULL = {'seconds': 3, 'repeats': 5, 'cold': 30, 'restarts': 7, 'crun': 15, 'functions': 1000,
+        'growth': 1000000}
+QUICK = {'seconds': 1, 'repeats': 2, 'cold': 8, 'restarts': 2, 'crun': 5, 'functions': 100,
+         'growth': 20000}
+PARTS = ('http', 'cold', 'memory', 'core')
+LONG_PARTS = ('growth',)  # only when asked for by name
+
+
+class Target:
+    """One function of a running tfaasd, seen as a server like the peers."""
+
+    def __init__(self, name, server, function):
+        self.name, self.port, self.pid = name, server.port, server.pid
+        self.path, self.expected = f'/function/{function}.{NAMESPACE}', HELLO
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def hello_js():
+    return (HERE / 'functions' / 'hello-js' / 'handler.js').read_text()
+
+
+def start_targets(server):
+    server.deploy_js('hello-js', hello_js())
+    server.deploy_files('hello-wasm', {'function.wasm': compile_wasm()})
+    return [Target('tfaas-js', server, 'hello-js'), Target('tfaas-wasm', server, 'hello-wasm')]
+
+
+def start_peers(folder):
+    peers = []
+    for name, starter in STARTERS.items():
+        try:
+            peers.append(starter(folder))
+        except Problem as error:
+            say(f'skipped: {name}: {error}')
+    return peers
+
+
+def measure_cells(servers, size):
+    """{(name, connections): [cell, ...]}; the order of the servers turns with every round."""
+    cells = {}
+    for repeat in range(size['repeats']):
+        for connections in CONNECTIONS:
+            turn = repeat % len(servers)
+            for server in servers[turn:] + servers[:turn]:
+                cell = run_cell(server, connections, size['seconds'])
+                cells.setdefault((server.name, connections), []).append(cell)
+                note = cell.get('invalid')
+                say(f'  {server.name:<11} c={connections:<3} '
+                    + (f'INVALID: {note}' if note else
+                       f"{cell['rps']:>8.0f} req/s {cell['cpu_us']:>7.1f} us "
+                       f"p50 {cell['p50_us']} p99 {cell['p99_us']}"))
+    return cells
+
+
+def memory_of(server):
+    try:
+        return pss_kib(server.pid)
+    except Problem as error:
+        say(f'skipped: memory of {server.name}: {error}')
+        return None
+
+
+def part_http(size, folder):
+    if not shutil.which('wrk'):
+        raise Problem('wrk is not installed (Debian: wrk)')
+    peers = start_peers(folder)
+    try:
+        with Server() as tfaasd:
+            servers = start_targets(tfaasd) + peers
+            idle = {server.name: memory_of(server) for server in servers}
+            cells = measure_cells(servers, size)
+            memory = {server.name: (idle[server.name], memory_of(server)) for server in servers}
+    finally:
+        for peer in peers:
+            peer.stop()
+    table = {key: report.medians(value) for key, value in cells.items()}
+    report.print_cells(table, memory, say)
+    ours = [key for key in table if key[0].startswith('tfaas-') and table[key] is None]
+    figures = {**report.ratios(table), **report.flat_cells(table)}
+    for name, (before, after) in memory.items():
+        figures.update({f"{name.replace('-', '_')}_{when}_pss_mib": kib / 1024
+                        for when, kib in (('idle', before), ('loaded', after))
+                        if kib is not None})
+    return figures, [f'{name} c={connections} is invalid' for name, connections in ours]
+
+
+def part_cold(size, _folder):
+    figures = {}
+    with Server() as server:
+        figures.update(cold.cold_first_calls(server, hello_js(), size['cold']))
+    figures.update(cold.restart_first_calls(hello_js(), size['restarts']))
+    try:
+        figures.update(cold.crun_start(size['crun']))
+        figures['js_cold_first_call_vs_crun'] = (figures['js_cold_first_call_ms']
+                                                 / figures['crun_start_ms'])
+    except Problem as error:
+        say(f'skipped: crun: {error}')
+    return figures, []
+
+
+def part_memory(size, _folder):
+    figures = cold.idle_memory(hello_js())
+    figures.update(cold.function_memory(hello_js(), size['functions'], say))
+    return figures, []
+
+
+def part_growth(size, _folder):
+    """Memory of the tree before and after very many calls; the first few warm it up."""
+    with Server() as server:
+        target = start_targets(server)[0]
+        run_cell(target, 32, 2)
+        before, served = pss_kib(server.pid), 0
+        while served < size['growth']:
+            cell = run_cell(target, 32, 5)
+            if 'invalid' in cell:
+                return {}, [f"growth: {cell['invalid']}"]
+            served += int(cell['rps'] * 5)
+        after = pss_kib(server.pid)
+    say(f'  {served} requests: {before / 1024:.1f} MiB before, {after / 1024:.1f} MiB after')
+    return {'growth_requests': served, 'growth_fraction': after / before - 1}, []
+
+
+def part_core(size, _folder):
+    """build/bench-core prints one flat JSON object; its names are merged as they are."""
+    program = ROOT / 'build' / 'bench-core'
+    if not program.exists():
+        return {}, ['build/bench-core is not built']
+    quick = ['--quick'] if size is QUICK else []
+    done = subprocess.run([program, *quick], capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        return {}, [f'bench-core failed: {done.stderr.strip()[-400:]}']
+    figures = json.loads(done.stdout)
+    if figures.get('core_js_reused_us') and figures.get('core_js_fresh_us'):
+        figures['js_fresh_vs_reused'] = figures['core_js_fresh_us'] / figures['core_js_reused_us']
+    return figures, []
+
+
+def run_parts(names, size, folder):
+    figures, failures = {}, []
+    for name in names:
+        say(f'\n== {name} ==')
+        try:
+            found, failed = globals()['part_' + name](size, folder)
+        except (Problem, OSError, ValueError, subprocess.TimeoutExpired) as error:
+            found, failed = {}, [f'{name}: {error}']
+        figures.update(found)
+        failures += failed
+    return figures, failures
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description='TFaaS and its peers, interleaved in one run.')
+    parser.add_argument('--quick', action='store_true', help='short cells, few repeats')
+    parser.add_argument('--only', choices=PARTS + LONG_PARTS, action='append',
+                        help='run only this part')
+    parser.add_argument('--output', default=str(ROOT / 'build' / 'bench.json'))
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    size = QUICK if options.quick else FULL
+    adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    output = pathlib.Path(options.output)
+    output.unlink(missing_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix='tfaas-bench-') as folder:
+            figures, failures = run_parts(options.only or PARTS, size, folder)
+    finally:
+        for child in tree(os.getpid()) - {os.getpid()}:
+            kill_tree(child)
+    report.print_figures(figures, say)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(figures, indent=2) + '\n')
+    say(f'\nwritten: {output}')
+    for failure in failures:
+        say(f'FAILED: {failure}')
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,60 @@
+/* core.c - see core.h: preparation before the fork, and the loop that serves the window. */
+#include "core.h"
+
+#include "engine/engine.h"
+#include "loaded.h"
+#include "message.h"
+#include "plat/plat.h"
+#include "random.h"
+#include "ring.h"
+#include "scheduler.h"
+
+#include <sodium.h>
+
+#define MESSAGES_PER_ROUND 64u
+
+int core_prepare(const char **why)
+{
+    static char text[512];
+    *why = text;
+    if (sodium_init() < 0) {
+        *why = "libsodium did not start";
+        return 0;
+    }
+    sched_setup();
+    if (engine_start(text, sizeof text) != TFAAS_OK)
+        return 0;
+    return loaded_prepare_runtime(text, sizeof text) == TFAAS_OK;
+}
+
+static void wait_for_work(void)
+{
+    int64_t timeout = sched_timers(plat_now_ns());
+    if (timeout == 0)
+        return;
+    if (message_sleep()) {
+        plat_doorbell_wait(timeout);
+        message_awake();
+        sched_wake_all(TASK_WAIT_ROOM);
+    }
+}
+
+void core_serve(void)
+{
+    random_reseed();
+    void *window = plat_window();
+    message_setup(window);
+    plat_on_abort = message_fault;
+    if (!window_check(window))
+        message_fault("the window has another format than this core");
+    sched_setup();
+    for (;;) {
+        unsigned handled = message_handle(MESSAGES_PER_ROUND);
+        if (handled)
+            sched_wake_all(TASK_WAIT_ROOM);
+        (void)sched_timers(plat_now_ns());
+        bool ran = sched_run();
+        if (!handled && !ran)
+            wait_for_work();
+    }
+}

@@ -1,0 +1,31 @@
+/*
+ * function.h - a loaded function: its package, configuration, module, and the image every
+ * invocation starts from.
+ */
+#ifndef TFAAS_CORE_FUNCTION_H
+#define TFAAS_CORE_FUNCTION_H
+
+#include "bundle.h"
+#include "package.h"
+#include "vfs.h"
+
+enum function_kind { FUNCTION_COMMAND, FUNCTION_REACTOR };
+
+struct engine_function; /* engine/engine.h */
+
+struct function {
+    uint32_t id;
+    uint8_t *bundle_bytes; /* malloc'ed; everything below points into it */
+    size_t bundle_size;
+    struct bundle bundle;
+    struct package package;
+    uint8_t digest[PACKAGE_DIGEST_SIZE];
+    struct vfs vfs;
+    enum function_kind kind;
+    char entry[PACKAGE_PATH_MAX + 16]; /* "/function/<entry>", what argv[1] holds */
+    struct engine_function *engine;
+    uint32_t running; /* invocations in flight */
+    bool unloading;
+};
+
+#endif

@@ -1,0 +1,617 @@
+/* invoke.c - see invoke.h. Bodies run on task stacks (scheduler.h); message handlers on the core's
+ * first stack. A run's memory is always given back through loaded_give_slot, which makes it pristine. */
+#include "invoke.h"
+
+#include "message.h"
+#include "random.h"
+#include "wasi.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOAD_DEADLINE_NS 10000000000ull
+#define HELD_MAX (16u * 1024) /* a last piece up to this size travels with END */
+#define WORK_BASE 100u        /* units charged for setting an instance up */
+
+static uint64_t realtime_ns;
+
+void invoke_clock(uint64_t now)
+{
+    realtime_ns = now;
+}
+
+uint64_t invoke_realtime(void)
+{
+    return realtime_ns;
+}
+
+/* --- host calls of invocation.h --- */
+
+static struct task *task_of(struct invocation *run)
+{
+    return (struct task *)run;
+}
+
+static void grant_credit(struct invocation *run)
+{
+    struct inbox *in = &run->in;
+    uint64_t consumed = in->received - in->size;
+    if (in->ended || consumed + TFAAS_STREAM_WINDOW / 2 < in->credited)
+        return;
+    in->credited = consumed + TFAAS_STREAM_WINDOW;
+    struct tfaas_slot slot = {.kind = TFAAS_BODY,
+                              .flags = TFAAS_CREDIT,
+                              .id = run->id,
+                              .arg = {in->credited}};
+    if (message_send(task_of(run), &slot, NULL, 0) == TFAAS_OK)
+        message_flush();
+}
+
+int64_t invocation_read(struct invocation *run, uint8_t *to, size_t capacity)
+{
+    struct inbox *in = &run->in;
+    while (in->size == 0) {
+        if (run->stop != TFAAS_OK)
+            return -1;
+        if (in->ended || capacity == 0)
+            return 0;
+        if (!sched_block(task_of(run), TASK_WAIT_INPUT))
+            return -1;
+    }
+    size_t size = in->size < capacity ? in->size : capacity;
+    memcpy(to, in->data + in->start, size);
+    in->start += size;
+    in->size -= size;
+    if (in->size == 0)
+        in->start = 0;
+    grant_credit(run);
+    return (int64_t)size;
+}
+
+static int send_piece(struct invocation *run, const uint8_t *from, size_t size, bool last)
+{
+    while (run->response_sent + size > run->response_credit) {
+        message_flush();
+        if (!sched_block(task_of(run), TASK_WAIT_CREDIT))
+            return -1;
+    }
+    struct tfaas_slot slot = {.kind = run->response_started ? TFAAS_BODY : TFAAS_RESPONSE,
+                              .flags = last ? TFAAS_LAST : 0,
+                              .id = run->id};
+    if (message_send(task_of(run), &slot, from, size) != TFAAS_OK)
+        return -1;
+    run->response_started = true;
+    run->response_sent += size;
+    run->response_ended = last;
+    return 0;
+}
+
+void invoke_release_held(struct task *task)
+{
+    uint8_t *held = task->held;
+    if (!held)
+        return;
+    size_t size = task->held_size;
+    task->held = NULL;
+    task->held_size = 0;
+    (void)send_piece(&task->run, held, size, true);
+    free(held);
+    message_flush();
+}
+
+int invocation_write(struct invocation *run, const uint8_t *from, size_t size, bool last)
+{
+    struct task *task = task_of(run);
+    if (run->stop != TFAAS_OK)
+        return -1;
+    if (run->response_ended || task->held) {
+        run->stop = TFAAS_BAD_RESPONSE;
+        return -1;
+    }
+    if (size > run->response_limit - run->response_sent) {
+        run->stop = TFAAS_OUTPUT_LIMIT;
+        return -1;
+    }
+    if (last && size <= HELD_MAX && run->response_sent + size <= run->response_credit) {
+        task->held = malloc(size ? size : 1);
+        if (task->held) {
+            if (size)
+                memcpy(task->held, from, size);
+            task->held_size = size;
+            return 0;
+        }
+    }
+    do {
+        size_t piece = size < TFAAS_PAYLOAD_MAX ? size : TFAAS_PAYLOAD_MAX;
+        if (send_piece(run, from, piece, last && piece == size) != 0)
+            return -1;
+        from += piece;
+        size -= piece;
+    } while (size > 0);
+    message_flush();
+    return 0;
+}
+
+int invocation_sleep(struct invocation *run, int64_t ns)
+{
+    struct task *task = task_of(run);
+    invoke_release_held(task);
+    if (run->stop != TFAAS_OK)
+        return -1;
+    if (ns == 0)
+        return sched_block(task, TASK_READY) ? 0 : -1;
+    uint64_t from = plat_now_ns();
+    task->wake_ns = ns < 0 || (uint64_t)ns > UINT64_MAX - from ? UINT64_MAX : from + (uint64_t)ns;
+    if (!sched_block(task, TASK_SLEEP))
+        return -1;
+    run->realtime_ns += plat_now_ns() - from;
+    return 0;
+}
+
+void invocation_random(struct invocation *run, uint8_t *to, size_t size)
+{
+    (void)run;
+    random_bytes(to, size);
+}
+
+/* --- the log --- */
+
+static void send_log(struct invocation *run, const uint8_t *text, size_t size)
+{
+    struct task *task = task_of(run);
+    if (run->loading) {
+        size_t room = sizeof task->text - task->text_size;
+        size_t take = size < room ? size : room;
+        memcpy(task->text + task->text_size, text, take);
+        task->text_size += take;
+        return;
+    }
+    struct tfaas_slot slot = {.kind = TFAAS_LOG, .id = run->id};
+    /* A stopped run may not wait any more; its last lines go out if there is room. */
+    tfaas_status_t status =
+        message_send(run->stop == TFAAS_OK ? task : NULL, &slot, text, size);
+    if (status != TFAAS_OK)
+        run->log_sent = run->log_limit;
+}
+
+static void flush_log(struct invocation *run)
+{
+    if (run->log_size == 0)
+        return;
+    send_log(run, run->log, run->log_size);
+    run->log_size = 0;
+}
+
+void invocation_log(struct invocation *run, const uint8_t *text, size_t size)
+{
+    if (run->log_sent >= run->log_limit)
+        return;
+    if (!run->log && !(run->log = malloc(LOG_LINE_MAX)))
+        return;
+    if (size > run->log_limit - run->log_sent) {
+        static const char notice[] = "\ntfaas: log limit reached, the rest is dropped\n";
+        run->log_sent = run->log_limit;
+        flush_log(run);
+        send_log(run, (const uint8_t *)notice + 1, sizeof notice - 2);
+        return;
+    }
+    run->log_sent += size;
+    while (size > 0) {
+        const uint8_t *end = memchr(text, '\n', size);
+        size_t line = end ? (size_t)(end - text) + 1 : size;
+        size_t room = LOG_LINE_MAX - run->log_size;
+        size_t take = line < room ? line : room;
+        memcpy(run->log + run->log_size, text, take);
+        run->log_size += take;
+        text += take;
+        size -= take;
+        if (run->log_size == LOG_LINE_MAX || run->log[run->log_size - 1] == '\n')
+            flush_log(run);
+    }
+}
+
+static void say_to_owner(struct task *task, const char *what, const char *why)
+{
+    char line[600];
+    int size = snprintf(line, sizeof line, "tfaas: %s: %s\n", what, why);
+    flush_log(&task->run);
+    if (size > 0)
+        send_log(&task->run, (const uint8_t *)line,
+                 (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
+}
+
+/* --- one run --- */
+
+/* Calls `entry` where the function has it; a non-zero result is a failure of the function. */
+static tfaas_status_t call_entry(struct task *task, enum engine_entry entry, char *why,
+                                 size_t why_size)
+{
+    int32_t result = 0;
+    why[0] = '\0';
+    tfaas_status_t status = engine_call(&task->instance, entry, &result, why, why_size);
+    if (status == TFAAS_NOT_FOUND)
+        return TFAAS_OK;
+    if (task->run.stop != TFAAS_OK) {
+        (void)snprintf(why, why_size, "%s", tfaas_status_text(task->run.stop));
+        return task->run.stop;
+    }
+    if (task->run.exited) {
+        if (task->run.exit_code == 0)
+            return TFAAS_OK;
+        (void)snprintf(why, why_size, "exit code %u", task->run.exit_code);
+        status = TFAAS_FUNCTION_FAILED;
+    } else if (status == TFAAS_OK && result != 0) {
+        (void)snprintf(why, why_size, "%d returned", result);
+        status = TFAAS_FUNCTION_FAILED;
+    }
+    if (status != TFAAS_OK && task->slot->refused) {
+        (void)snprintf(why, why_size, "memory limit reached (%zu bytes)", task->slot->image->limit);
+        status = TFAAS_MEMORY_LIMIT;
+    }
+    return status;
+}
+
+static tfaas_status_t initialise(struct task *task, char *why, size_t why_size)
+{
+    static const enum engine_entry order[] = {ENTRY_START, ENTRY_INITIALIZE, ENTRY_INIT, ENTRY_LOAD};
+    tfaas_status_t status = TFAAS_OK;
+    const struct loaded *loaded = task->function;
+    bool is_command = loaded->function.kind == FUNCTION_COMMAND;
+    for (size_t i = 0; i < sizeof order / sizeof *order && status == TFAAS_OK; i++) {
+        /* A runtime's own start is in its base image already. */
+        bool wanted = loaded->owns_module ? !is_command || order[i] == ENTRY_START
+                                          : order[i] == ENTRY_LOAD;
+        if (wanted)
+            status = call_entry(task, order[i], why, why_size);
+    }
+    return status;
+}
+
+static tfaas_status_t run_command(struct task *task, char *why, size_t why_size)
+{
+    struct invocation *run = &task->run;
+    tfaas_status_t status = wasi_command_begin(run);
+    if (status != TFAAS_OK) {
+        (void)snprintf(why, why_size, "the request head could not be read");
+        return run->stop != TFAAS_OK ? run->stop : status;
+    }
+    status = call_entry(task, ENTRY_COMMAND, why, why_size);
+    if (status == TFAAS_OK || (run->exited && status == TFAAS_FUNCTION_FAILED)) {
+        run->exited = false;
+        wasi_command_end(run);
+        if (run->stop != TFAAS_OK)
+            status = run->stop;
+    }
+    return status;
+}
+
+static tfaas_status_t run_reactor(struct task *task, char *why, size_t why_size)
+{
+    tfaas_status_t status = call_entry(task, ENTRY_HANDLE, why, why_size);
+    if (status != TFAAS_OK || task->held || task->run.response_ended)
+        return status;
+    if (!task->run.response_started) {
+        (void)snprintf(why, why_size, "the handler returned without a response");
+        return TFAAS_FUNCTION_FAILED;
+    }
+    return send_piece(&task->run, NULL, 0, true) == 0 ? TFAAS_OK : task->run.stop;
+}
+
+static tfaas_status_t set_up(struct task *task, struct memory_slot *slot, char *why, size_t why_size)
+{
+    struct loaded *loaded = task->function;
+    task->slot = slot;
+    memory_set_current(slot);
+    tfaas_status_t status =
+        engine_instantiate(loaded->module, slot, &task->run, &task->instance, why, why_size);
+    if (status != TFAAS_OK)
+        return status;
+    engine_code(loaded->module, &task->code_start, &task->code_end);
+    if (!engine_globals_set(&task->instance, loaded->globals, loaded->global_count))
+        return TFAAS_INTERNAL;
+    return TFAAS_OK;
+}
+
+static void tear_down(struct task *task)
+{
+    task->code_start = task->code_end = 0;
+    if (task->instance.store) {
+        task->run.work += engine_work(&task->instance);
+        engine_instance_free(&task->instance);
+    }
+    if (task->slot) {
+        task->run.peak = task->slot->peak;
+        struct memory_slot *slot = task->slot;
+        task->slot = NULL;
+        task->restored_pages = loaded_give_slot(task->function, slot);
+        memory_set_current(NULL);
+    }
+}
+
+static bool wait_until_loaded(struct task *task)
+{
+    while (task->function->state == LOADED_RECEIVING || task->function->state == LOADED_LOADING) {
+        if (!sched_block(task, TASK_WAIT_FUNCTION))
+            return false;
+    }
+    return true;
+}
+
+static void invoke_body_run(struct task *task)
+{
+    struct invocation *run = &task->run;
+    struct loaded *loaded = task->function;
+    char why[256] = "";
+    if (!wait_until_loaded(task)) {
+        task->status = run->stop;
+        return;
+    }
+    if (loaded->state != LOADED_READY) {
+        task->status = loaded->failure;
+        return;
+    }
+    run->response_limit = loaded->function.bundle.response_limit;
+    run->log_limit = loaded->function.bundle.log_limit;
+    run->hostcall_limit = loaded->function.bundle.hostcall_limit;
+    struct memory_slot *slot = loaded_take_slot(loaded);
+    if (!slot) {
+        task->status = TFAAS_UNAVAILABLE;
+        return;
+    }
+    tfaas_status_t status = set_up(task, slot, why, sizeof why);
+    if (status == TFAAS_OK && loaded->init_each_run)
+        status = initialise(task, why, sizeof why);
+    if (status == TFAAS_OK)
+        status = loaded->function.kind == FUNCTION_COMMAND ? run_command(task, why, sizeof why)
+                                                           : run_reactor(task, why, sizeof why);
+    tear_down(task);
+    if (status != TFAAS_OK && status != TFAAS_CANCELLED)
+        say_to_owner(task, tfaas_status_text(status), why[0] ? why : "no further detail");
+    flush_log(run);
+    task->status = status;
+}
+
+static bool append(struct inbox *in, const uint8_t *bytes, size_t size)
+{
+    if (size == 0)
+        return true;
+    if (in->start + in->size + size > in->capacity) {
+        size_t capacity = in->size + size;
+        uint8_t *data = malloc(capacity);
+        if (!data)
+            return false;
+        if (in->size)
+            memcpy(data, in->data + in->start, in->size);
+        free(in->data);
+        in->data = data;
+        in->start = 0;
+        in->capacity = capacity;
+    }
+    memcpy(in->data + in->start + in->size, bytes, size);
+    in->size += size;
+    in->received += size;
+    return true;
+}
+
+static void refuse(uint32_t id, tfaas_status_t status)
+{
+    struct tfaas_slot slot = {.kind = TFAAS_METER, .flags = TFAAS_END, .id = id, .arg = {status}};
+    /* Without room here the host has thousands of unread answers: it does not keep to its own bound. */
+    if (message_send(NULL, &slot, NULL, 0) != TFAAS_OK)
+        message_fault("the host does not read its answers");
+    message_flush();
+}
+
+tfaas_status_t invoke_start(const struct tfaas_slot *slot, const uint8_t *payload)
+{
+    uint64_t function_id = slot->arg[0], deadline_ns = slot->arg[1];
+    if (function_id >= TFAAS_FUNCTIONS_MAX || sched_task_find(slot->id))
+        return TFAAS_PEER_DEAD;
+    invoke_clock(slot->arg[2]);
+    struct loaded *loaded = loaded_find((uint32_t)function_id);
+    if (!loaded || loaded->function.unloading) {
+        refuse(slot->id, TFAAS_NOT_FOUND);
+        return TFAAS_OK;
+    }
+    struct task *task = sched_task_new();
+    if (!task) {
+        refuse(slot->id, TFAAS_BUSY);
+        return TFAAS_OK;
+    }
+    struct invocation *run = &task->run;
+    run->id = slot->id;
+    run->function = &loaded->function;
+    run->realtime_ns = realtime_ns;
+    run->work = WORK_BASE;
+    run->response_credit = run->in.credited = TFAAS_STREAM_WINDOW;
+    run->in.ended = (slot->flags & TFAAS_LAST) != 0;
+    if (!append(&run->in, payload, slot->size)) {
+        refuse(slot->id, TFAAS_UNAVAILABLE);
+        return TFAAS_OK;
+    }
+    task->function = loaded;
+    uint64_t now = plat_now_ns();
+    task->deadline_ns = deadline_ns > UINT64_MAX - now ? UINT64_MAX : now + deadline_ns;
+    loaded->function.running++;
+    sched_start(task, invoke_body_run);
+    return TFAAS_OK;
+}
+
+tfaas_status_t invoke_body(const struct tfaas_slot *slot, const uint8_t *payload)
+{
+    struct task *task = sched_task_find(slot->id);
+    if (!task || task->state == TASK_ENDED)
+        return TFAAS_OK; /* it ended while this was on its way */
+    struct invocation *run = &task->run;
+    if (slot->flags & TFAAS_CREDIT) {
+        if (slot->arg[0] > run->response_credit)
+            run->response_credit = slot->arg[0];
+        if (task->state == TASK_WAIT_CREDIT)
+            sched_ready(task);
+        return TFAAS_OK;
+    }
+    if (run->in.ended || run->in.received + slot->size > run->in.credited)
+        return TFAAS_PEER_DEAD;
+    if (!append(&run->in, payload, slot->size)) {
+        sched_stop(task, TFAAS_UNAVAILABLE);
+        return TFAAS_OK;
+    }
+    run->in.ended = (slot->flags & TFAAS_LAST) != 0;
+    if (task->state == TASK_WAIT_INPUT)
+        sched_ready(task);
+    return TFAAS_OK;
+}
+
+void invoke_cancel(uint32_t id)
+{
+    struct task *task = sched_task_find(id);
+    if (!task || task->state == TASK_ENDED)
+        return;
+    task->run.cancelled = true;
+    sched_stop(task, TFAAS_CANCELLED);
+}
+
+void invoke_finish(struct task *task)
+{
+    struct invocation *run = &task->run;
+    wasi_end(run);
+    free(run->in.data);
+    free(run->out);
+    free(run->log);
+    free(run->head_bytes);
+    free(task->held);
+    task->held = NULL;
+    run->in.data = run->out = run->log = run->head_bytes = NULL;
+    if (task->function) {
+        task->function->function.running--;
+        loaded_release(task->function);
+        task->function = NULL;
+    }
+}
+
+/* --- the run that makes the image --- */
+
+/* Keeps what the run changed: memory becomes the image, changed globals are remembered. */
+static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
+{
+    struct loaded *loaded = task->function;
+    struct memory_image image;
+    size_t limit = task->slot->image->limit;
+    tfaas_status_t status =
+        memory_image_create(&image, task->slot->base, task->slot->size, limit);
+    if (status != TFAAS_OK) {
+        (void)snprintf(why, why_size, "no memory for the image");
+        return status;
+    }
+    struct engine_instance loaded_instance = task->instance, fresh = {0};
+    struct memory_slot *slot = memory_slot_new(&image);
+    bool ok = slot && engine_instantiate(loaded->module, slot, &task->run, &fresh, why, why_size) ==
+                          TFAAS_OK;
+    uint32_t count = loaded->mutable_global_count;
+    if (ok && count > GLOBALS_KEPT_MAX) {
+        (void)snprintf(why, why_size, "%u mutable globals, at most %u can be kept", count,
+                       GLOBALS_KEPT_MAX);
+        status = TFAAS_BAD_MODULE;
+    } else if (!ok || !engine_globals_changed(&fresh, &loaded_instance, loaded->mutable_globals,
+                                              count, loaded->globals, &loaded->global_count)) {
+        status = TFAAS_INTERNAL;
+    }
+    engine_instance_free(&fresh);
+    memory_slot_free(slot);
+    memory_set_current(task->slot);
+    if (status != TFAAS_OK) {
+        memory_image_destroy(&image);
+        return status;
+    }
+    struct memory_slot *old = task->slot;
+    engine_instance_free(&task->instance);
+    task->slot = NULL;
+    memory_slot_free(old);
+    memory_image_destroy(&loaded->image);
+    loaded->image = image;
+    return TFAAS_OK;
+}
+
+static void load_body_run(struct task *task)
+{
+    struct loaded *loaded = task->function;
+    char why[400] = "";
+    struct memory_slot *slot = memory_slot_new(&loaded->image);
+    tfaas_status_t status = TFAAS_NO_SPACE;
+    task->run.log_limit = LOAD_TEXT_MAX;
+    task->run.hostcall_limit = loaded->function.bundle.hostcall_limit;
+    if (slot) {
+        memory_slot_open(slot);
+        status = set_up(task, slot, why, sizeof why);
+    }
+    if (status == TFAAS_OK)
+        status = initialise(task, why, sizeof why);
+    flush_log(&task->run);
+    uint64_t work = task->instance.store ? engine_work(&task->instance) : 0;
+    if (status == TFAAS_OK)
+        status = take_image(task, why, sizeof why);
+    if (status == TFAAS_FUNCTION_FAILED)
+        status = TFAAS_BAD_SCRIPT;
+    if (status != TFAAS_OK && task->text_size == 0)
+        send_log(&task->run, (const uint8_t *)why, strlen(why));
+    loaded->load_work += work + task->run.work;
+    task->code_start = task->code_end = 0;
+    engine_instance_free(&task->instance);
+    if (task->slot) {
+        memory_slot_free(task->slot);
+        task->slot = NULL;
+    }
+    task->status = status;
+}
+
+tfaas_status_t invoke_load(struct loaded *loaded)
+{
+    struct task *task = sched_task_new();
+    if (!task)
+        return TFAAS_BUSY;
+    task->run.id = loaded->function.id;
+    task->run.loading = true;
+    task->run.function = &loaded->function;
+    task->run.realtime_ns = realtime_ns;
+    task->run.in.ended = true;
+    task->function = loaded;
+    task->deadline_ns = plat_now_ns() + LOAD_DEADLINE_NS;
+    loaded->function.running++;
+    sched_start(task, load_body_run);
+    return TFAAS_OK;
+}
+
+tfaas_status_t invoke_end_load(struct task *task)
+{
+    struct loaded *loaded = task->function;
+    bool failed = task->status != TFAAS_OK;
+    struct tfaas_slot log = {.kind = TFAAS_LOG, .flags = TFAAS_ON_LOAD, .id = loaded->function.id};
+    if (!failed && task->text_size > 0) {
+        if (message_send(NULL, &log, task->text, task->text_size) == TFAAS_BUSY)
+            return TFAAS_BUSY;
+        task->text_size = 0;
+    }
+    struct tfaas_slot slot = {.kind = TFAAS_LOADED,
+                              .id = loaded->function.id,
+                              .arg = {task->status, loaded->image.size,
+                                      plat_now_ns() - loaded->load_started_ns, loaded->load_work}};
+    if (message_send(NULL, &slot, task->text, failed ? task->text_size : 0) == TFAAS_BUSY)
+        return TFAAS_BUSY;
+    loaded->state = failed ? LOADED_FAILED : LOADED_READY;
+    loaded->failure = task->status;
+    invoke_finish(task);
+    sched_wake_all(TASK_WAIT_FUNCTION);
+    return TFAAS_OK;
+}
+
+void invoke_say_loaded(struct loaded *loaded, tfaas_status_t status, const char *text, size_t size)
+{
+    struct tfaas_slot slot = {.kind = TFAAS_LOADED,
+                              .id = loaded->function.id,
+                              .arg = {status, 0, 0, loaded->load_work}};
+    if (message_send(NULL, &slot, text, size) != TFAAS_OK)
+        message_fault("the host does not read its answers");
+    message_flush();
+}

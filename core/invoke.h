@@ -1,0 +1,27 @@
+/*
+ * invoke.h - the life of an invocation in the core: from INVOKE to END, and the run that loads a
+ * function.
+ */
+#ifndef TFAAS_CORE_INVOKE_H
+#define TFAAS_CORE_INVOKE_H
+
+#include "scheduler.h"
+
+/* Messages. PEER_DEAD: the host broke a rule. */
+tfaas_status_t invoke_start(const struct tfaas_slot *slot, const uint8_t *payload) TFAAS_MUST_USE;
+tfaas_status_t invoke_body(const struct tfaas_slot *slot, const uint8_t *payload) TFAAS_MUST_USE;
+void invoke_cancel(uint32_t id);
+void invoke_clock(uint64_t realtime_ns);
+uint64_t invoke_realtime(void);
+
+/* Runs what must run before the image is taken (start function, _initialize, tfaas_load). */
+tfaas_status_t invoke_load(struct loaded *loaded) TFAAS_MUST_USE;
+tfaas_status_t invoke_end_load(struct task *task) TFAAS_MUST_USE;
+/* LOADED without a run: `loaded` failed before one, or was unloaded. */
+void invoke_say_loaded(struct loaded *loaded, tfaas_status_t status, const char *text, size_t size);
+/* Sends a held last piece: the run goes on for a while after it has answered. From inside the task. */
+void invoke_release_held(struct task *task);
+/* Releases what an ended task holds. */
+void invoke_finish(struct task *task);
+
+#endif

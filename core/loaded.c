@@ -1,0 +1,339 @@
+/* loaded.c - see loaded.h. Turns a load bundle into something that can run: checks it, compiles it here, and
+ * has its image taken. Never accepts native code from outside. */
+#include "loaded.h"
+
+#include "instrument.h"
+#include "invoke.h"
+#include "message.h"
+#include "runtime_image.h"
+#include "plat/plat.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNTIME_MEMORY_LIMIT (64u << 20)
+
+static struct loaded *table[TFAAS_FUNCTIONS_MAX];
+
+/* The JavaScript runtime: module and base image, shared by all functions of this core. */
+static struct {
+    struct engine_module *module;
+    struct memory_image image;
+    struct engine_global globals[GLOBALS_KEPT_MAX];
+    uint32_t global_count;
+    uint32_t *mutable_globals, mutable_global_count;
+} js;
+
+struct loaded *loaded_find(uint32_t id)
+{
+    struct loaded *loaded = id < TFAAS_FUNCTIONS_MAX ? table[id] : NULL;
+    return loaded && loaded->state != LOADED_EMPTY ? loaded : NULL;
+}
+
+static void loaded_free(struct loaded *loaded)
+{
+    while (loaded->idle) {
+        struct memory_slot *slot = loaded->idle;
+        loaded->idle = slot->next;
+        memory_slot_free(slot);
+    }
+    memory_image_destroy(&loaded->image);
+    if (loaded->owns_module) {
+        engine_module_free(loaded->module);
+        free(loaded->mutable_globals);
+    }
+    struct function *function = &loaded->function;
+    vfs_free(&function->vfs);
+    package_free(&function->package);
+    bundle_free(&function->bundle);
+    if (function->bundle_bytes) {
+        sodium_memzero(function->bundle_bytes, function->bundle_size); /* it holds secrets */
+        free(function->bundle_bytes);
+    }
+    free(loaded);
+}
+
+void loaded_release(struct loaded *loaded)
+{
+    if (!loaded->function.unloading || loaded->function.running > 0)
+        return;
+    table[loaded->function.id] = NULL;
+    invoke_say_loaded(loaded, TFAAS_CANCELLED, NULL, 0);
+    loaded_free(loaded);
+}
+
+tfaas_status_t loaded_unload(uint32_t id)
+{
+    struct loaded *loaded = loaded_find(id);
+    if (!loaded || loaded->function.unloading || loaded->state == LOADED_RECEIVING)
+        return TFAAS_PEER_DEAD;
+    loaded->function.unloading = true;
+    loaded_release(loaded);
+    return TFAAS_OK;
+}
+
+/* --- memory slots --- */
+
+struct memory_slot *loaded_take_slot(struct loaded *loaded)
+{
+    struct memory_slot *slot = loaded->idle;
+    if (!slot)
+        return memory_slot_new(&loaded->image);
+    loaded->idle = slot->next;
+    loaded->idle_count--;
+    slot->next = NULL;
+    return slot;
+}
+
+uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
+{
+    bool ok;
+    uint32_t pages = memory_restore(slot, &ok);
+    if (!ok || loaded->idle_count >= IDLE_SLOTS_MAX || loaded->function.unloading) {
+        memory_slot_free(slot);
+        return pages;
+    }
+    slot->next = loaded->idle;
+    loaded->idle = slot;
+    loaded->idle_count++;
+    return pages;
+}
+
+/* --- modules --- */
+
+/* Initial memory as the module's data segments make it. */
+static tfaas_status_t first_image(struct memory_image *image, const struct instrument_result *result,
+                                  size_t limit, char *why, size_t why_size)
+{
+    size_t size = (size_t)result->memory_min_pages * WASM_PAGE;
+    size_t module_limit = (size_t)result->memory_max_pages * WASM_PAGE;
+    if (size > limit) {
+        (void)snprintf(why, why_size,
+                       "the module asks for %zu bytes of memory, the function's limit is %zu", size,
+                       limit);
+        return TFAAS_MEMORY_LIMIT;
+    }
+    if (module_limit < limit)
+        limit = module_limit;
+    uint8_t *bytes = NULL;
+    if (result->initial_size > 0) {
+        bytes = calloc(1, size);
+        if (!bytes)
+            return TFAAS_NO_SPACE;
+        memcpy(bytes + result->initial_offset, result->initial, result->initial_size);
+    }
+    tfaas_status_t status = memory_image_create(image, bytes, size, limit);
+    free(bytes);
+    return status;
+}
+
+static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_size)
+{
+    struct function *function = &loaded->function;
+    struct span module = package_find(&function->package, function->package.entry);
+    struct instrument_result result;
+    tfaas_status_t status = instrument(module.data, module.size, &result, why, why_size);
+    if (status != TFAAS_OK)
+        return status;
+    loaded->owns_module = true;
+    loaded->load_work = result.compile_work;
+    status = engine_compile(result.module, result.module_size, &loaded->module, why, why_size);
+    if (status != TFAAS_OK)
+        goto out;
+    if (engine_has(loaded->module, ENTRY_HANDLE)) {
+        function->kind = FUNCTION_REACTOR;
+    } else if (engine_has(loaded->module, ENTRY_COMMAND)) {
+        function->kind = FUNCTION_COMMAND;
+    } else {
+        (void)snprintf(why, why_size,
+                       "the module exports neither _start (WASI command) nor tfaas_handle (reactor)");
+        status = TFAAS_BAD_MODULE;
+        goto out;
+    }
+    if (!result.has_memory) {
+        (void)snprintf(why, why_size, "the module defines no memory");
+        status = TFAAS_BAD_MODULE;
+        goto out;
+    }
+    loaded->init_each_run = result.mutates_tables;
+    loaded->mutable_globals = result.mutable_global_index;
+    loaded->mutable_global_count = result.mutable_global_count;
+    result.mutable_global_index = NULL;
+    status = first_image(&loaded->image, &result, function->bundle.memory_limit, why, why_size);
+out:
+    instrument_free(&result);
+    return status;
+}
+
+static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
+{
+    struct function *function = &loaded->function;
+    function->kind = FUNCTION_REACTOR;
+    loaded->module = js.module;
+    loaded->mutable_globals = js.mutable_globals;
+    loaded->mutable_global_count = js.mutable_global_count;
+    memcpy(loaded->globals, js.globals, sizeof js.globals);
+    loaded->global_count = js.global_count;
+    tfaas_status_t status =
+        memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
+    if (status == TFAAS_MEMORY_LIMIT)
+        (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
+                       js.image.tracked);
+    return status;
+}
+
+/* Everything but running code of the function. */
+static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_size)
+{
+    struct function *function = &loaded->function;
+    const char *reason = "";
+    tfaas_status_t status =
+        bundle_read(function->bundle_bytes, function->bundle_size, &function->bundle, &reason);
+    struct span package = function->bundle.package;
+    if (status == TFAAS_OK)
+        status = package_read(package.data, package.size, &function->package, &reason);
+    if (status == TFAAS_OK)
+        status = vfs_build(&function->vfs, &function->package, &function->bundle, &reason);
+    if (status != TFAAS_OK) {
+        (void)snprintf(why, why_size, "%s", reason);
+        return status;
+    }
+    crypto_hash_sha256(function->digest, package.data, package.size);
+    struct span entry = function->package.entry;
+    (void)snprintf(function->entry, sizeof function->entry, "/function/%.*s", (int)entry.size,
+                   (const char *)entry.data);
+    if (span_is(function->package.runtime, "js"))
+        return load_js(loaded, why, why_size);
+    if (span_is(function->package.runtime, "wasm"))
+        return load_wasm(loaded, why, why_size);
+    (void)snprintf(why, why_size, "runtime \"%.*s\" is not known: js, wasm",
+                   (int)function->package.runtime.size,
+                   (const char *)function->package.runtime.data);
+    return TFAAS_UNSUPPORTED;
+}
+
+static void start_loading(struct loaded *loaded)
+{
+    char why[512] = "";
+    loaded->load_started_ns = plat_now_ns();
+    tfaas_status_t status = load_bundle(loaded, why, sizeof why);
+    loaded->state = LOADED_LOADING;
+    if (status == TFAAS_OK)
+        status = invoke_load(loaded);
+    if (status == TFAAS_OK)
+        return;
+    loaded->state = LOADED_FAILED;
+    loaded->failure = status;
+    invoke_say_loaded(loaded, status, why, strlen(why));
+}
+
+tfaas_status_t loaded_receive(uint32_t id, uint64_t total, uint64_t offset, const uint8_t *piece,
+                              size_t size)
+{
+    if (id >= TFAAS_FUNCTIONS_MAX || total == 0 || total > TFAAS_LOAD_MAX || size == 0)
+        return TFAAS_PEER_DEAD;
+    struct loaded *loaded = table[id];
+    if (offset == 0) {
+        if (loaded)
+            return TFAAS_PEER_DEAD;
+        loaded = calloc(1, sizeof *loaded);
+        uint8_t *bytes = loaded ? malloc((size_t)total) : NULL;
+        if (!bytes)
+            message_fault("out of memory for a load bundle");
+        loaded->function.id = id;
+        loaded->function.bundle_bytes = bytes;
+        loaded->function.bundle_size = (size_t)total;
+        loaded->state = LOADED_RECEIVING;
+        table[id] = loaded;
+    }
+    if (!loaded || loaded->state != LOADED_RECEIVING || total != loaded->function.bundle_size ||
+        offset != loaded->received || size > total - offset)
+        return TFAAS_PEER_DEAD;
+    memcpy(loaded->function.bundle_bytes + offset, piece, size);
+    loaded->received += size;
+    if (loaded->received == total)
+        start_loading(loaded);
+    return TFAAS_OK;
+}
+
+/* --- the runtime --- */
+
+/* Runs `entries` of a fresh instance outside the scheduler: zygote only, trusted code only. */
+static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t why_size)
+{
+    static const enum engine_entry order[] = {ENTRY_START, ENTRY_INITIALIZE, ENTRY_INIT};
+    static struct function nothing;
+    static struct task task; /* host calls expect an invocation to be a task */
+    struct invocation *run = &task.run;
+    run->function = &nothing;
+    run->loading = true;
+    run->hostcall_limit = UINT64_MAX;
+    struct engine_instance instance = {0}, fresh = {0};
+    memory_set_current(slot);
+    tfaas_status_t status =
+        engine_instantiate(js.module, slot, run, &instance, why, why_size);
+    for (size_t i = 0; i < sizeof order / sizeof *order && status == TFAAS_OK; i++) {
+        int32_t result = 0;
+        status = engine_call(&instance, order[i], &result, why, why_size);
+        if (status == TFAAS_NOT_FOUND)
+            status = TFAAS_OK;
+        if (status == TFAAS_OK && result != 0) {
+            (void)snprintf(why, why_size, "the runtime's initialisation returned %d", result);
+            status = TFAAS_INTERNAL;
+        }
+    }
+    struct memory_image image = {0};
+    if (status == TFAAS_OK)
+        status = memory_image_create(&image, slot->base, slot->size, RUNTIME_MEMORY_LIMIT);
+    struct memory_slot *other = status == TFAAS_OK ? memory_slot_new(&image) : NULL;
+    if (status == TFAAS_OK && other)
+        status = engine_instantiate(js.module, other, run, &fresh, why, why_size);
+    if (status == TFAAS_OK &&
+        !engine_globals_changed(&fresh, &instance, js.mutable_globals, js.mutable_global_count,
+                                js.globals, &js.global_count))
+        status = TFAAS_INTERNAL;
+    memory_set_current(NULL);
+    engine_instance_free(&fresh);
+    engine_instance_free(&instance);
+    memory_slot_free(other);
+    free(run->log);
+    if (status == TFAAS_OK)
+        js.image = image;
+    else
+        memory_image_destroy(&image);
+    return status;
+}
+
+tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size)
+{
+    struct instrument_result result;
+    tfaas_status_t status =
+        instrument(runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why,
+                   why_size);
+    if (status != TFAAS_OK)
+        return status;
+    size_t code_size = (size_t)(runtime_js_code_end - runtime_js_code);
+    status = code_size ? engine_load(runtime_js_code, code_size, &js.module, why, why_size)
+                       : TFAAS_NOT_FOUND;
+    if (status != TFAAS_OK) /* another processor than the build's baseline: compile here */
+        status = engine_compile(result.module, result.module_size, &js.module, why, why_size);
+    struct memory_image first = {0};
+    if (status == TFAAS_OK)
+        status = first_image(&first, &result, RUNTIME_MEMORY_LIMIT, why, why_size);
+    js.mutable_globals = result.mutable_global_index;
+    js.mutable_global_count = result.mutable_global_count;
+    result.mutable_global_index = NULL;
+    instrument_free(&result);
+    struct memory_slot *slot = status == TFAAS_OK ? memory_slot_new(&first) : NULL;
+    if (slot) {
+        memory_slot_open(slot);
+        status = init_runtime(slot, why, why_size);
+        memory_slot_free(slot);
+    } else if (status == TFAAS_OK) {
+        status = TFAAS_NO_SPACE;
+    }
+    memory_image_destroy(&first);
+    return status;
+}

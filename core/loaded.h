@@ -1,0 +1,49 @@
+/*
+ * loaded.h - a function as the core holds it: what arrived (function.h), its module and image, and
+ * its idle memory slots.
+ */
+#ifndef TFAAS_CORE_LOADED_H
+#define TFAAS_CORE_LOADED_H
+
+#include "engine/engine.h"
+#include "function.h"
+
+#define IDLE_SLOTS_MAX 4u /* pristine memories kept per function between runs */
+#define GLOBALS_KEPT_MAX 64u
+
+enum loaded_state { LOADED_EMPTY, LOADED_RECEIVING, LOADED_LOADING, LOADED_READY, LOADED_FAILED };
+
+struct loaded {
+    struct function function; /* first */
+    enum loaded_state state;
+    tfaas_status_t failure;
+    size_t received; /* bytes of the bundle so far */
+    struct engine_module *module;
+    bool owns_module; /* false: the runtime's, shared */
+    struct memory_image image;
+    struct memory_slot *idle;
+    uint32_t idle_count;
+    bool init_each_run; /* keeps state where no image reaches: initialise in every run */
+    struct engine_global globals[GLOBALS_KEPT_MAX];
+    uint32_t global_count;
+    uint32_t *mutable_globals, mutable_global_count;
+    uint64_t load_work, load_started_ns;
+};
+
+/* The JavaScript runtime, ready before any function arrives. OK or *why. */
+tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size) TFAAS_MUST_USE;
+
+struct loaded *loaded_find(uint32_t id);
+/* One LOAD piece. OK; or a rule of the protocol was broken (the host is dead to us): PEER_DEAD. */
+tfaas_status_t loaded_receive(uint32_t id, uint64_t total, uint64_t offset, const uint8_t *piece,
+                              size_t size) TFAAS_MUST_USE;
+tfaas_status_t loaded_unload(uint32_t id) TFAAS_MUST_USE;
+/* After a run ended: frees a function that is being unloaded and has nothing in flight. */
+void loaded_release(struct loaded *loaded);
+
+/* A pristine memory for one run, or NULL (out of memory). */
+struct memory_slot *loaded_take_slot(struct loaded *loaded);
+/* Restores it and keeps or frees it. Returns pages copied. */
+uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot);
+
+#endif

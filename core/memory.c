@@ -1,0 +1,228 @@
+/*
+ * memory.c - see memory.h. The write-fault path runs inside a signal handler: it touches only the
+ * current slot and one page permission. Must never leave a written page unrecorded.
+ */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum memory_page { PAGE_CLEAN = 0, PAGE_HOT, PAGE_COLD_WRITTEN };
+
+static struct memory_slot *current;
+bool memory_restore_disabled;
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+tfaas_status_t memory_image_create(struct memory_image *image, const void *from, size_t size,
+                                   size_t limit)
+{
+    memset(image, 0, sizeof *image);
+    limit -= limit % WASM_PAGE;
+    if (size > limit || size % PLAT_PAGE != 0)
+        return TFAAS_MEMORY_LIMIT;
+    image->size = size;
+    image->limit = limit;
+    image->tracked = size + MEMORY_SPARE < limit ? size + MEMORY_SPARE : limit;
+    if (image->tracked == 0)
+        return TFAAS_OK;
+    image->heat = calloc(image->tracked / PLAT_PAGE, 1);
+    if (!image->heat)
+        return TFAAS_NO_SPACE;
+    if (!plat_image_create(&image->pages, from, size, image->tracked)) {
+        memory_image_destroy(image);
+        return TFAAS_NO_SPACE;
+    }
+    return TFAAS_OK;
+}
+
+tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memory_image *base,
+                                   size_t limit)
+{
+    limit -= limit % WASM_PAGE;
+    memset(image, 0, sizeof *image);
+    if (base->tracked > limit)
+        return TFAAS_MEMORY_LIMIT;
+    *image = *base;
+    image->limit = limit;
+    image->borrowed = true;
+    image->slot_count = 0;
+    image->heat = calloc(image->tracked / PLAT_PAGE + 1, 1);
+    return image->heat ? TFAAS_OK : TFAAS_NO_SPACE;
+}
+
+void memory_image_destroy(struct memory_image *image)
+{
+    free(image->heat);
+    if (image->pages.bytes && !image->borrowed)
+        plat_image_destroy(&image->pages);
+    memset(image, 0, sizeof *image);
+}
+
+static bool map_pristine(struct memory_slot *slot)
+{
+    size_t pages = slot->image->tracked / PLAT_PAGE;
+    if (pages == 0)
+        return true;
+    if (!plat_image_map(&slot->image->pages, slot->base))
+        return false;
+    memset(slot->state, PAGE_CLEAN, pages);
+    for (uint32_t i = 0; i < slot->hot_count; i++) {
+        slot->state[slot->hot[i]] = PAGE_HOT;
+        plat_protect(slot->base + (size_t)slot->hot[i] * PLAT_PAGE, PLAT_PAGE, PLAT_READ_WRITE);
+    }
+    slot->cold_count = 0;
+    slot->open = false;
+    return true;
+}
+
+struct memory_slot *memory_slot_new(struct memory_image *image)
+{
+    struct memory_slot *slot = calloc(1, sizeof *slot);
+    if (!slot)
+        return NULL;
+    size_t pages = image->tracked / PLAT_PAGE;
+    slot->image = image;
+    slot->size = slot->peak = image->size;
+    slot->reserved = round_up(image->limit, PLAT_PAGE);
+    slot->state = calloc(pages ? pages : 1, 1);
+    slot->hot = calloc(MEMORY_HOT_MAX, sizeof *slot->hot);
+    slot->base = slot->reserved ? plat_reserve(slot->reserved) : NULL;
+    if (!slot->state || !slot->hot || (slot->reserved && !slot->base)) {
+        memory_slot_free(slot);
+        return NULL;
+    }
+    /* What other slots of this function learnt holds here too. */
+    for (uint32_t i = 0; i < pages && slot->hot_count < MEMORY_HOT_MAX; i++) {
+        if (image->heat[i] >= MEMORY_PROMOTE)
+            slot->hot[slot->hot_count++] = i;
+    }
+    if (!map_pristine(slot)) {
+        memory_slot_free(slot);
+        return NULL;
+    }
+    image->slot_count++;
+    return slot;
+}
+
+void memory_slot_free(struct memory_slot *slot)
+{
+    if (!slot)
+        return;
+    if (current == slot)
+        current = NULL;
+    if (slot->base) {
+        plat_release(slot->base, slot->reserved);
+        slot->image->slot_count--;
+    }
+    free(slot->state);
+    free(slot->hot);
+    free(slot);
+}
+
+void memory_slot_open(struct memory_slot *slot)
+{
+    slot->open = true;
+    if (slot->image->tracked)
+        plat_protect(slot->base, slot->image->tracked, PLAT_READ_WRITE);
+}
+
+bool memory_grow(struct memory_slot *slot, size_t new_size)
+{
+    size_t have = slot->image->tracked + slot->grown;
+    if (new_size < slot->size || new_size > slot->image->limit) {
+        slot->refused = true;
+        return false;
+    }
+    if (new_size > have) {
+        if (!plat_commit(slot->base + have, new_size - have)) {
+            slot->refused = true;
+            return false;
+        }
+        slot->grown += new_size - have;
+    }
+    slot->size = new_size;
+    if (new_size > slot->peak)
+        slot->peak = new_size;
+    return true;
+}
+
+void memory_set_current(struct memory_slot *slot)
+{
+    current = slot;
+}
+
+bool memory_on_write(uintptr_t address)
+{
+    struct memory_slot *slot = current;
+    if (!slot || slot->open)
+        return false;
+    uintptr_t base = (uintptr_t)slot->base;
+    if (address < base || address - base >= slot->image->tracked)
+        return false;
+    uint32_t page = (uint32_t)((address - base) / PLAT_PAGE);
+    if (slot->state[page] != PAGE_CLEAN)
+        return false;
+    if (slot->cold_count == MEMORY_COLD_MAX) {
+        memory_slot_open(slot);
+        return true;
+    }
+    slot->state[page] = PAGE_COLD_WRITTEN;
+    slot->cold[slot->cold_count++] = page;
+    plat_protect(slot->base + (size_t)page * PLAT_PAGE, PLAT_PAGE, PLAT_READ_WRITE);
+    return true;
+}
+
+static void copy_back(struct memory_slot *slot, uint32_t page)
+{
+    size_t at = (size_t)page * PLAT_PAGE;
+    memcpy(slot->base + at, slot->image->pages.bytes + at, PLAT_PAGE);
+}
+
+/* One more run wrote a page that was cold. True: it is hot from now on. */
+static bool learn(struct memory_slot *slot, uint32_t page)
+{
+    uint8_t *heat = &slot->image->heat[page];
+    if (*heat < UINT8_MAX)
+        (*heat)++;
+    if (*heat < MEMORY_PROMOTE || slot->hot_count == MEMORY_HOT_MAX)
+        return false;
+    slot->hot[slot->hot_count++] = page;
+    slot->state[page] = PAGE_HOT;
+    return true;
+}
+
+uint32_t memory_restore(struct memory_slot *slot, bool *ok)
+{
+    *ok = true;
+    slot->size = slot->peak = slot->image->size;
+    slot->refused = false;
+    if (memory_restore_disabled)
+        return 0;
+    if (slot->grown) {
+        plat_decommit(slot->base + slot->image->tracked, slot->grown);
+        slot->grown = 0;
+    }
+    if (slot->open) {
+        for (uint32_t i = 0; i < slot->cold_count; i++)
+            (void)learn(slot, slot->cold[i]);
+        *ok = map_pristine(slot);
+        return (uint32_t)(slot->image->tracked / PLAT_PAGE);
+    }
+    uint32_t copied = slot->hot_count + slot->cold_count;
+    for (uint32_t i = 0; i < slot->hot_count; i++)
+        copy_back(slot, slot->hot[i]);
+    for (uint32_t i = 0; i < slot->cold_count; i++) {
+        uint32_t page = slot->cold[i];
+        copy_back(slot, page);
+        if (!learn(slot, page)) {
+            slot->state[page] = PAGE_CLEAN;
+            plat_protect(slot->base + (size_t)page * PLAT_PAGE, PLAT_PAGE, PLAT_READ);
+        }
+    }
+    slot->cold_count = 0;
+    return copied;
+}

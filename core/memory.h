@@ -1,0 +1,79 @@
+/*
+ * memory.h - the guest's linear memory: exact restore of a pristine image after every run.
+ *
+ * A slot is a reservation of address space that holds one instance's memory. Its first
+ * `tracked` bytes map the image privately: HOT pages stay writable and are copied back
+ * after every run; all others are write-protected, the first write faults once, is recorded,
+ * and the page is copied back and protected again after the run. A page that keeps faulting
+ * becomes hot. A run that touches many cold pages stops faulting: the rest is opened at once and
+ * the whole slot is mapped anew afterwards. Memory grown past `tracked` is dropped.
+ * Must never hand out a slot whose bytes differ from the image.
+ */
+#ifndef TFAAS_CORE_MEMORY_H
+#define TFAAS_CORE_MEMORY_H
+
+#include "plat/plat.h"
+#include "tfaas/status.h"
+
+#define WASM_PAGE 65536u
+#define MEMORY_SPARE (1u << 20) /* tracked zero pages past the image: growth without a system call */
+#define MEMORY_HOT_MAX 256u     /* pages copied back blindly after each run */
+#define MEMORY_COLD_MAX 48u     /* write faults in one run before the rest is opened at once */
+#define MEMORY_PROMOTE 2u       /* a cold page that was written in this many runs becomes hot */
+
+/* What every instance of a function starts from. Immutable, except for what is learnt about heat. */
+struct memory_image {
+    struct plat_image pages; /* image, then zeros up to `tracked` */
+    size_t size;             /* bytes of the guest's memory in the image (multiple of WASM_PAGE) */
+    size_t tracked;
+    size_t limit;            /* the guest may grow to this many bytes */
+    uint8_t *heat;           /* per page: runs that wrote it while it was cold, saturating */
+    uint32_t slot_count;
+    bool borrowed;
+};
+
+struct memory_slot {
+    struct memory_image *image;
+    uint8_t *base;
+    size_t reserved;
+    size_t size;     /* what the guest sees now */
+    size_t grown;    /* committed beyond tracked */
+    size_t peak;
+    uint8_t *state;  /* per tracked page: enum memory_page */
+    uint32_t *hot, hot_count;
+    uint32_t cold[MEMORY_COLD_MAX], cold_count;
+    bool open;       /* gave up counting: everything writable, map anew afterwards */
+    bool refused;    /* the guest asked for more than its limit in this run */
+    struct memory_slot *next;
+};
+
+/* `from` may be NULL (all zeros). BAD_MODULE when size > limit, NO_SPACE. */
+tfaas_status_t memory_image_create(struct memory_image *image, const void *from, size_t size,
+                                   size_t limit) TFAAS_MUST_USE;
+void memory_image_destroy(struct memory_image *image);
+
+/* A second view of the same pages with another limit and heat of its own; `base` must outlive it. */
+tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memory_image *base,
+                                   size_t limit) TFAAS_MUST_USE;
+
+/* NULL: out of memory. */
+struct memory_slot *memory_slot_new(struct memory_image *image);
+void memory_slot_free(struct memory_slot *slot);
+
+/* Stops tracking at once: for a run whose memory becomes an image. */
+void memory_slot_open(struct memory_slot *slot);
+/* False: over the limit or out of memory; the guest sees -1. */
+bool memory_grow(struct memory_slot *slot, size_t new_size);
+/* The slot's memory equals the image again. Returns the number of pages copied back. False in *ok
+ * when the slot could not be made pristine: it must be freed. */
+uint32_t memory_restore(struct memory_slot *slot, bool *ok);
+
+/* The slot whose guest runs now (or NULL): where write faults belong. */
+void memory_set_current(struct memory_slot *slot);
+/* The write-fault hook given to plat_handlers. */
+bool memory_on_write(uintptr_t address);
+
+/* For the tests of the tests: with restore off, isolation tests must fail. */
+extern bool memory_restore_disabled;
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * host.c - what ties the core to its host: window, doorbells, entropy, and the end. Must never
+ * read or write a descriptor other than the two doorbells.
+ */
+#include "linux.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXIT_FAULT 70 /* as TFAAS_INTERNAL */
+
+void (*plat_on_abort)(const char *reason);
+
+static void *window;
+
+const char *plat_linux_prepare(void)
+{
+    const char *why = plat_clock_prepare();
+    if (why == NULL) {
+        why = plat_context_prepare();
+    }
+    if (why == NULL) {
+        why = plat_signals_prepare();
+    }
+    return why;
+}
+
+void plat_linux_attach(void *mapped_window)
+{
+    window = mapped_window;
+}
+
+bool plat_linux_attached(void)
+{
+    return window != NULL;
+}
+
+void *plat_window(void)
+{
+    return window;
+}
+
+void plat_doorbell_ring(void)
+{
+    const uint64_t one = 1;
+    /* EAGAIN: the counter is full, so the host has been rung already. */
+    if (write(WORKER_BELL_FD, &one, sizeof(one)) < 0 && errno != EAGAIN) {
+        plat_abort("the doorbell cannot be rung");
+    }
+}
+
+void plat_doorbell_wait(int64_t timeout_ns)
+{
+    uint64_t count;
+    if (timeout_ns >= 0) {
+        struct pollfd ring = {.fd = WORKER_RING_FD, .events = POLLIN};
+        const struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000),
+                                         .tv_nsec = (long)(timeout_ns % 1000000000)};
+        if (ppoll(&ring, 1, &timeout, NULL) <= 0) {
+            return; /* time is over, or a tick */
+        }
+    }
+    /* Only the core reads this descriptor, so after a successful poll the read does not block. */
+    if (read(WORKER_RING_FD, &count, sizeof(count)) < 0 && errno != EINTR) {
+        plat_abort("the doorbell cannot be read");
+    }
+}
+
+void plat_entropy(uint8_t *to, size_t size)
+{
+    while (size > 0) {
+        const long n = syscall(SYS_getrandom, to, size, 0);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            plat_abort("the kernel gives no entropy");
+        }
+        to += n;
+        size -= (size_t)n;
+    }
+}
+
+void plat_exit(int code)
+{
+    _exit(code);
+}
+
+void plat_abort(const char *reason)
+{
+    void (*hook)(const char *) = plat_on_abort;
+    plat_on_abort = NULL; /* a fault inside the hook ends here too */
+    if (hook != NULL) {
+        hook(reason);
+    }
+    _exit(EXIT_FAULT);
+}

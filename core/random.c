@@ -1,0 +1,48 @@
+/* random.c - see random.h. Each refill replaces the key first, so that a later leak of the state says
+ * nothing about bytes already given out. */
+#include "random.h"
+
+#include "plat/plat.h"
+#include <sodium.h>
+#include <stdbool.h>
+#include <string.h>
+
+static uint8_t key[crypto_stream_chacha20_ietf_KEYBYTES];
+static uint8_t pool[512];
+static size_t pool_at = sizeof pool;
+static bool seeded;
+
+void random_reseed(void)
+{
+    plat_entropy(key, sizeof key);
+    sodium_memzero(pool, sizeof pool);
+    pool_at = sizeof pool;
+    seeded = true;
+}
+
+static void refill(void)
+{
+    static const uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES];
+    uint8_t block[sizeof key + sizeof pool];
+    if (!seeded)
+        random_reseed();
+    crypto_stream_chacha20_ietf(block, sizeof block, nonce, key);
+    memcpy(key, block, sizeof key);
+    memcpy(pool, block + sizeof key, sizeof pool);
+    sodium_memzero(block, sizeof block);
+    pool_at = 0;
+}
+
+void random_bytes(uint8_t *to, size_t size)
+{
+    while (size > 0) {
+        if (pool_at == sizeof pool)
+            refill();
+        size_t piece = sizeof pool - pool_at < size ? sizeof pool - pool_at : size;
+        memcpy(to, pool + pool_at, piece);
+        sodium_memzero(pool + pool_at, piece);
+        pool_at += piece;
+        to += piece;
+        size -= piece;
+    }
+}

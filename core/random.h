@@ -1,0 +1,14 @@
+/*
+ * random.h - the core's random bytes: ChaCha20 with fast key erasure, seeded from plat_entropy.
+ * Nothing of its state may be in an image; a forked worker must reseed before anything else.
+ */
+#ifndef TFAAS_CORE_RANDOM_H
+#define TFAAS_CORE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void random_reseed(void);
+void random_bytes(uint8_t *to, size_t size);
+
+#endif

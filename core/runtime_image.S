@@ -1,0 +1,13 @@
+/* runtime_image.S - see runtime_image.h. The build gives JS_WASM and JS_CODE. */
+    .section .rodata
+    .globl runtime_js_wasm, runtime_js_wasm_end, runtime_js_code, runtime_js_code_end
+    .balign 64
+runtime_js_wasm:
+    .incbin JS_WASM
+runtime_js_wasm_end:
+    .balign 64
+runtime_js_code:
+    .incbin JS_CODE
+runtime_js_code_end:
+    .byte 0
+    .section .note.GNU-stack, "", @progbits

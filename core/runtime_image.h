@@ -1,0 +1,13 @@
+/*
+ * runtime_image.h - runtimes that are part of the core: their instrumented Wasm and, compiled at
+ * build time by the same engine, their native code. Placed in the ELF by runtime_image.S.
+ */
+#ifndef TFAAS_CORE_RUNTIME_IMAGE_H
+#define TFAAS_CORE_RUNTIME_IMAGE_H
+
+#include <stdint.h>
+
+extern const uint8_t runtime_js_wasm[], runtime_js_wasm_end[];
+extern const uint8_t runtime_js_code[], runtime_js_code_end[]; /* may be empty: compile at start */
+
+#endif

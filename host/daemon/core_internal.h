@@ -1,0 +1,79 @@
+/*
+ * core_internal.h - what core_link.c (life of a link) and core_messages.c (what a core says) share.
+ */
+#ifndef TFAAS_HOST_CORE_INTERNAL_H
+#define TFAAS_HOST_CORE_INTERNAL_H
+
+#include "core_link.h"
+#include "ring.h"
+
+#define CALL_INDEX_BITS 7u
+_Static_assert(TFAAS_INFLIGHT_MAX == 1u << CALL_INDEX_BITS, "an id is generation and index");
+
+/* An invocation in the core. It outlives its call when the caller goes away. */
+struct core_slot {
+    bool used, cancelled, cancel_due, credit_due;
+    bool response_started, response_last;
+    uint32_t id; /* generation << CALL_INDEX_BITS | index */
+    struct core_call *call;
+    struct core_load *load;
+    uint64_t sent, allowed;               /* request stream */
+    uint64_t received, granted, consumed; /* response stream */
+    uint64_t backstop_ns;
+};
+
+enum core_load_state { LOAD_SENDING, LOAD_SENT, LOAD_READY, LOAD_FAILED };
+
+struct core_load {
+    enum core_load_state state;
+    uint32_t id, running;
+    struct core_link *link;
+    struct core_function *function; /* NULL: forgotten, freed when nothing refers to it */
+    uint8_t *bundle;                /* SENDING */
+    size_t bundle_size, bundle_at;
+    bool unload_due, unload_sent;
+    uint64_t last_used_ns, failed_ns;
+    tfaas_status_t status; /* FAILED */
+    struct core_call_list waiting; /* SENDING: INVOKE goes behind the bundle */
+    TAILQ_ENTRY(core_load) entry;  /* link->loads, least recently used first */
+};
+TAILQ_HEAD(core_load_list, core_load);
+
+enum core_link_state { LINK_DOWN, LINK_UP };
+
+struct core_link {
+    struct core_hub *hub;
+    char domain[64];
+    enum core_link_state state;
+    struct tender_worker worker;
+    struct ring_tx tx;
+    struct ring_rx rx;
+    struct watch bell, exit;
+    bool ready, is_awake, closing, doomed, due;
+    char doom[256];
+    struct core_slot slots[TFAAS_INFLIGHT_MAX];
+    uint8_t free_slots[TFAAS_INFLIGHT_MAX];
+    uint32_t free_count, generation;
+    struct core_call_list queue; /* waits for a place, a bundle or a core */
+    struct core_call_list ended; /* `end` not called yet */
+    uint32_t queued;             /* in queue and in all loads' waiting */
+    struct core_load_list loads;
+    uint32_t load_count, loading, last_load_id;
+    bool load_id_used[TFAAS_FUNCTIONS_MAX]; /* 0 is never used */
+    uint64_t launched_ns, progress_ns, idle_since_ns, backoff_ns, not_before_ns;
+    TAILQ_ENTRY(core_link) entry, awake_entry;
+};
+
+/* core_link.c */
+void link_awake(struct core_link *link);
+void link_doom(struct core_link *link, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void link_pump(struct core_link *link);
+void link_ring(struct core_link *link);
+void slot_release(struct core_link *link, struct core_slot *slot);
+void load_free(struct core_load *load);
+
+/* core_messages.c: takes up to CORE_DRAIN_MESSAGES. A broken rule dooms the link. True: more. */
+bool link_drain(struct core_link *link);
+
+#endif

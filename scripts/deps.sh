@@ -1,0 +1,55 @@
+#!/bin/sh
+# Installs what is missing for building and testing on Debian 12, after saying what. Names what cannot be installed
+# this way and what to do about it. Exit 69: something is still missing.
+set -eu
+
+packages="gcc make pkg-config python3 curl ca-certificates tar
+libmicrohttpd-dev libjansson-dev libsqlite3-dev libsodium-dev libarchive-dev libcmocka-dev
+clang-14 lld-14 llvm-14 wasi-libc libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
+wabt strace"
+[ "${1:-}" = bench ] && packages="$packages wrk crun busybox-static"
+
+missing=""
+for p in $packages; do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+if [ -n "$missing" ]; then
+    echo "These Debian packages are missing and will be installed with apt-get:"
+    echo "  $missing"
+    sudo=""
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null 2>&1 || {
+            echo "Not root and no sudo: run as root: apt-get install --no-install-recommends$missing" >&2
+            exit 69
+        }
+        sudo=sudo
+    fi
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+fail=0
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "Rust is missing: the engine (Wasmtime 48) needs Rust >= 1.95; Debian 12 has 1.63." >&2
+    echo "  Install rustup (rustup.rs), then: rustup toolchain install 1.95 && rustup default 1.95" >&2
+    fail=1
+else
+    minor=$(rustc --version | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
+    if [ -z "$minor" ] || [ "$minor" -lt 95 ]; then
+        echo "$(rustc --version) is too old: the engine needs Rust >= 1.95. Run: rustup update" >&2
+        fail=1
+    fi
+fi
+case $(gcc -dumpversion 2>/dev/null) in
+"") echo "gcc is missing: apt-get install gcc" >&2; fail=1 ;;
+[0-9]) echo "gcc $(gcc -dumpversion) is too old: TFaaS is built with gcc >= 12" >&2; fail=1 ;;
+esac
+for flag in avx2 bmi2 fma; do
+    grep -qw "$flag" /proc/cpuinfo || {
+        echo "this processor lacks $flag: runtimes are compiled for x86-64-v3 and will be" \
+             "compiled again at every start" >&2
+    }
+done
+[ -e /dev/kvm ] || echo "note: no /dev/kvm here; the process tender does not need it"
+[ "$fail" -eq 0 ] || exit 69

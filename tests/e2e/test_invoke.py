@@ -1,0 +1,261 @@
+# test_invoke.py - a call through /function/: headers, path and query, verbs, bodies, streams,
+# errors, and that each call runs in a pristine instance. It must judge only what a client can
+# see.
+import json
+import re
+import socket
+import threading
+
+from lib import NAMESPACE
+
+ECHO = '''
+module.exports = async (event, context) =>
+    context.status(200).headers({ 'Content-Type': 'application/json' }).succeed({
+        method: event.method, path: event.path, query: event.query,
+        headers: event.headers, body: event.body,
+    });
+'''
+UUID4 = r'^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+
+
+def echo(t):
+    name = 'shared-echo'
+    if t.server.request('GET', f'/system/function/{name}').status == 404:
+        t.server.deploy_js(name, ECHO)
+    return name
+
+
+def test_path_and_query(t):
+    name = echo(t)
+    seen = t.server.invoke(name, method='GET', path='/a/b%20c?x=1&y=%26&x=2').json()
+    t.equal(seen['path'], '/a/b%20c', 'path')
+    t.equal(seen['query'].get('y'), '&', 'query y')
+    t.equal(seen['query'].get('x') in (['1', '2'], '2', '1'), True, f"query x {seen['query']}")
+    seen = t.server.invoke(name, method='GET').json()
+    t.equal(seen['path'], '/', 'path of a bare call')
+
+
+def test_generated_call_id(t):
+    name = echo(t)
+    answer = t.status(t.server.invoke(name), 200)
+    t.matches(answer.header('X-Call-Id'), UUID4, 'X-Call-Id')
+    t.matches(answer.header('X-Start-Time'), r'^\d{19}$', 'X-Start-Time')
+    t.matches(answer.header('X-Duration-Seconds'), r'^\d+\.\d{6}$', 'X-Duration-Seconds')
+    seen = {key.lower(): value for key, value in answer.json()['headers'].items()}
+    t.equal(seen.get('x-call-id'), answer.header('X-Call-Id'), 'X-Call-Id seen by the function')
+    t.equal(seen.get('x-start-time'), answer.header('X-Start-Time'), 'X-Start-Time seen')
+
+
+def test_given_call_id_is_kept(t):
+    answer = t.server.invoke(echo(t), headers={'X-Call-Id': 'mine-1'})
+    seen = {key.lower(): value for key, value in answer.json()['headers'].items()}
+    t.equal(seen.get('x-call-id'), 'mine-1', 'X-Call-Id seen by the function')
+
+
+def test_forwarded_and_hop_headers(t):
+    answer = t.server.invoke(echo(t), headers={'Connection': 'keep-alive', 'TE': 'trailers',
+                                               'Proxy-Authorization': 'secret', 'X-Own': 'yes',
+                                               'Keep-Alive': 'timeout=5'})
+    seen = {key.lower(): value for key, value in answer.json()['headers'].items()}
+    t.equal(seen.get('x-own'), 'yes', 'X-Own')
+    t.equal(seen.get('x-forwarded-host'), f'127.0.0.1:{t.server.port}', 'X-Forwarded-Host')
+    t.contains(seen.get('x-forwarded-for', ''), '127.0.0.1', 'X-Forwarded-For')
+    for hop in ('connection', 'te', 'proxy-authorization', 'keep-alive', 'transfer-encoding'):
+        t.true(hop not in seen, f'hop-by-hop header {hop} reached the function')
+
+
+def test_body_by_content_type(t):
+    name = echo(t)
+    for kind, body, want in (
+            ('application/json', '{"a":[1,"é"]}', {'a': [1, 'é']}),
+            ('text/plain', 'plain é', 'plain é'),
+            ('application/x-www-form-urlencoded', 'a=1&b=x+y%26', {'a': '1', 'b': 'x y&'})):
+        answer = t.status(t.server.invoke(name, body, headers={'Content-Type': kind}), 200)
+        t.equal(answer.json()['body'], want, kind)
+
+
+def test_content_type_of_the_answer(t):
+    name = t.name('typed')
+    t.server.deploy_js(name, "module.exports = async (e, c) => "
+                             "c.headers({'Content-Type': 'image/x-test'}).succeed('x');\n")
+    t.equal(t.server.invoke(name).header('Content-Type'), 'image/x-test', 'Content-Type')
+
+
+def test_head_and_options(t):
+    name = echo(t)
+    answer = t.status(t.server.invoke(name, method='HEAD'), 200)
+    t.equal(answer.body, b'', 'body of HEAD')
+    t.equal(t.status(t.server.invoke(name, method='OPTIONS'), 200).json()['method'], 'OPTIONS',
+            'method')
+
+
+def test_fetch_form(t):
+    name = t.name('fetch')
+    t.server.deploy_js(name, '''
+export default {
+    async fetch(request, env, ctx) {
+        const url = new URL(request.url);
+        return new Response(JSON.stringify({ text: await request.text(),
+            q: url.searchParams.get('q'), greeting: env.greeting }),
+            { status: 201, headers: { 'X-Own': 'a' } });
+    },
+};
+''', envVars={'greeting': 'hi'})
+    answer = t.status(t.server.invoke(name, 'body', path='/p?q=1'), 201)
+    t.equal(answer.json(), {'text': 'body', 'q': '1', 'greeting': 'hi'}, 'answer')
+    t.equal(answer.header('X-Own'), 'a', 'header')
+
+
+def test_modules_and_packages(t):
+    name = t.name('modules')
+    t.server.deploy_files(name, {
+        'handler.js': "const { twice } = require('./lib/math'); const pad = require('pad');\n"
+                      "module.exports = async (e) => pad(String(twice(Number(e.body))));\n",
+        'lib/math.js': 'exports.twice = (x) => 2 * x;\n',
+        'node_modules/pad/package.json': '{"name":"pad","version":"1.0.0","main":"main.js"}',
+        'node_modules/pad/main.js': "module.exports = (s) => s.padStart(4, '0');\n"})
+    answer = t.server.invoke(name, '21', headers={'Content-Type': 'text/plain'})
+    t.equal(t.status(answer, 200).text, '0042', 'answer')
+
+
+def test_function_error_stays_private(t):
+    name = t.name('throws')
+    t.server.deploy_js(name, "module.exports = async () => {\n"
+                             "    throw new TypeError('inner secret');\n};\n")
+    answer = t.status(t.server.invoke(name), 500)
+    t.true('inner secret' not in answer.text, f'the caller sees {answer.text!r}')
+    path = f'/system/logs?name={name}&follow=false'
+    t.eventually(lambda: 'inner secret' in t.server.request('GET', path).text, 'log of the error')
+    log = t.server.request('GET', path).text
+    t.contains(log, 'TypeError', 'log')
+    t.matches(log, r'handler\.js:2', 'stack of the function in the log')
+
+
+def test_fail_is_the_functions_word(t):
+    name = t.name('fails')
+    t.server.deploy_js(name, "module.exports = async (e, c) => c.status(418).fail('teapot');\n")
+    answer = t.status(t.server.invoke(name), 418)
+    t.contains(answer.text, 'teapot', 'answer')
+
+
+def test_large_bodies_both_ways(t):
+    name = t.name('large')
+    t.server.deploy_files(name, {'function.wasm': cat_wasm(t)})
+    body = bytes(range(256)) * 16384  # 4 MiB, far over one stream window
+    answer = t.status(t.server.invoke(name, body, headers={
+        'Content-Type': 'application/octet-stream'}, timeout=60), 200)
+    t.true(answer.body == body, f'4 MiB came back as {len(answer.body)} bytes or changed')
+
+
+def test_streaming_both_ways(t):
+    """Bytes of the answer arrive while the request body is still being sent."""
+    name = t.name('stream')
+    t.server.deploy_files(name, {'function.wasm': cat_wasm(t)})
+    piece = b'x' * 65536
+    with socket.create_connection(('127.0.0.1', t.server.port), timeout=20) as peer:
+        peer.sendall(f'POST /function/{name} HTTP/1.1\r\nHost: x\r\n'
+                     'Transfer-Encoding: chunked\r\n\r\n'.encode())
+        received, got_any = [], threading.Event()
+
+        def read():
+            while data := peer.recv(65536):
+                received.append(data)
+                got_any.set()
+                if b''.join(received).endswith(b'\r\n0\r\n\r\n'):
+                    return
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        sent = 0
+        while not got_any.is_set() and sent < 64:
+            peer.sendall(b'10000\r\n' + piece + b'\r\n')
+            sent += 1
+            got_any.wait(0.05)
+        t.true(got_any.is_set(), 'no byte of the answer came before the end of the request')
+        peer.sendall(b'0\r\n\r\n')
+        reader.join(20)
+        t.true(not reader.is_alive(), 'the answer did not end')
+    head, _, content = b''.join(received).partition(b'\r\n\r\n')
+    t.matches(head.decode(), r'^HTTP/1.1 200', 'status line')
+    t.equal(len(unchunk(content)), sent * len(piece), 'bytes that came back')
+
+
+def unchunk(data):
+    out, at = b'', 0
+    while True:
+        end = data.index(b'\r\n', at)
+        size = int(data[at:end], 16)
+        if size == 0:
+            return out
+        out += data[end + 2:end + 2 + size]
+        at = end + 2 + size + 2
+
+
+def cat_wasm(t):
+    """A WASI command that copies stdin to stdout, assembled by hand: no compiler is needed."""
+    from wasm import CAT
+    return CAT
+
+
+def test_pristine_instance_for_every_call(t):
+    name = t.name('pristine')
+    t.server.deploy_js(name, '''
+let calls = 0;
+globalThis.kept = globalThis.kept || [];
+module.exports = async () => {
+    calls += 1;
+    globalThis.kept.push('left over');
+    Array.prototype.poison = (Array.prototype.poison || 0) + 1;
+    return JSON.stringify([calls, globalThis.kept.length, Array.prototype.poison]);
+};
+''')
+    for _ in range(20):
+        t.equal(t.status(t.server.invoke(name), 200).json(), [1, 1, 1], 'state of a call')
+
+
+def test_random_streams_differ(t):
+    name = t.name('random')
+    t.server.deploy_js(name, 'module.exports = async () => JSON.stringify('
+                             '[Math.random(), crypto.randomUUID()]);\n')
+    answers = [tuple(t.status(t.server.invoke(name), 200).json()) for _ in range(100)]
+    t.equal(len({first for first, _ in answers}), 100, 'distinct Math.random')
+    t.equal(len({second for _, second in answers}), 100, 'distinct UUIDs')
+    t.true(all(re.match(UUID4, second) for _, second in answers), 'UUID form')
+
+
+def test_concurrent_calls_do_not_mix(t):
+    name, wrong = echo(t), []
+
+    def worker(number):
+        for step in range(20):
+            body = json.dumps({'who': number, 'step': step})
+            answer = t.server.invoke(name, body, headers={'Content-Type': 'application/json'})
+            if answer.status != 200 or answer.json()['body'] != {'who': number, 'step': step}:
+                wrong.append(repr(answer))
+
+    threads = [threading.Thread(target=worker, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    t.equal(wrong[:3], [], 'mixed or failed answers')
+
+
+def test_waiting_does_not_block_others(t):
+    slow, fast = t.name('slow'), echo(t)
+    t.server.deploy_js(slow, 'module.exports = async () => {\n'
+                             '    await new Promise((done) => setTimeout(done, 1500));\n'
+                             "    return 'slept';\n};\n")
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(t.server.invoke(slow)))
+    thread.start()
+    for _ in range(10):
+        t.status(t.server.invoke(fast, timeout=1.0), 200)
+    t.equal(answers, [], 'the slow call ended too early')
+    thread.join()
+    t.equal(t.status(answers[0], 200).text, 'slept', 'slow answer')
+
+
+def test_default_namespace_suffix(t):
+    name = echo(t)
+    t.status(t.server.request('GET', f'/function/{name}.{NAMESPACE}/x'), 200)

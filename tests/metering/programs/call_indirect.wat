@@ -1,0 +1,27 @@
+;; Calls through a table to functions that are also called directly, and that call back.
+(module
+  (type $op (func (param i32 i32) (result i32)))
+  (table 4 funcref)
+  (elem (i32.const 0) $add $sub $pow $mix)
+  (func $add (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func $sub (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
+  (func $pow (param i32 i32) (result i32)
+    (local i32)
+    (local.set 2 (i32.const 1))
+    (loop
+      (local.set 2 (i32.mul (local.get 2) (local.get 0)))
+      (br_if 0 (i32.gt_s (local.tee 1 (i32.sub (local.get 1) (i32.const 1))) (i32.const 0))))
+    (local.get 2))
+  (func $mix (param i32 i32) (result i32)
+    (call_indirect (type $op)
+      (call $add (local.get 0) (i32.const 2)) (call $private (local.get 1))
+      (i32.rem_u (local.get 0) (i32.const 3))))
+  (func $private (param i32) (result i32) (i32.and (local.get 0) (i32.const 7)))
+  (func (export "run") (param i32) (result i32)
+    (local i32)
+    (loop
+      (local.set 1 (call_indirect (type $op) (local.get 1) (local.get 0)
+                                  (i32.and (local.get 0) (i32.const 3))))
+      (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+      (br_if 0 (local.get 0)))
+    (local.get 1)))

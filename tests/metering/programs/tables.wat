@@ -1,0 +1,21 @@
+;; table.init, copy, fill, get, set, and calls through what they moved.
+(module
+  (type $f (func (result i32)))
+  (table $t 16 funcref)
+  (table $u 16 funcref)
+  (elem $e func $one $two $three)
+  (func $one (result i32) (i32.const 1))
+  (func $two (result i32) (i32.const 2))
+  (func $three (result i32) (i32.const 3))
+  (func (export "run") (param i32) (result i32)
+    (local i32)
+    (table.init $t $e (i32.const 2) (i32.const 0) (i32.const 3))
+    (table.copy $u $t (i32.const 5) (i32.const 2) (i32.const 3))
+    (table.fill $u (i32.const 8) (ref.func $two) (local.get 0))
+    (table.set $u (i32.const 0) (table.get $u (i32.const 6)))
+    (elem.drop $e)
+    (local.set 1 (i32.const 5))
+    (loop
+      (local.set 0 (i32.add (local.get 0) (call_indirect $u (type $f) (local.get 1))))
+      (br_if 0 (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (i32.const 8))))
+    (i32.add (local.get 0) (call_indirect $u (type $f) (i32.const 0)))))

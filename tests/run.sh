@@ -1,0 +1,56 @@
+#!/bin/bash
+# Runs test programs and scripts one after the other and adds up what they say. Each prints either
+# "N passed, N failed[, N skipped]" as its last count line or cmocka's own summary. A program that dies or counts
+# nothing is a failure. Closes with one line in the first form.
+set -u
+passed=0 failed=0 skipped=0
+log=build/tests/log
+mkdir -p "$log"
+
+run() { # name, command...
+    local name=$1 out status p=0 f=0 s=0 start=$SECONDS
+    shift
+    out=$log/$(echo "$name" | tr '/ ' '__').log
+    "$@" >"$out" 2>&1 </dev/null
+    status=$?
+    local line
+    line=$(grep -E '^([A-Za-z0-9_-]+: )?[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
+    if [ -n "$line" ]; then
+        p=$(echo "$line" | sed -n 's/.*\b\([0-9]*\) passed.*/\1/p')
+        f=$(echo "$line" | sed -n 's/.*\b\([0-9]*\) failed.*/\1/p')
+        s=$(echo "$line" | sed -n 's/.*\b\([0-9]*\) skipped.*/\1/p')
+    else
+        p=$(grep -c '^\[       OK \]' "$out")
+        f=$(grep -c '^\[  FAILED  \] [a-zA-Z_]' "$out")
+        s=$(grep -c '^\[  SKIPPED \] [a-zA-Z_]' "$out")
+    fi
+    s=${s:-0}
+    if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+    if [ $((p + f + s)) -eq 0 ]; then f=1; echo "  it counted no test" >>"$out"; fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    printf '%-44s %5d passed %3d failed' "$name" "$p" "$f"
+    [ "$s" -gt 0 ] && printf ' %3d skipped' "$s"
+    printf '  %ds\n' $((SECONDS - start))
+    [ "$s" -gt 0 ] && grep -iE 'skipped:? ' "$out" | head -n 5 | sed 's/^/    /'
+    if [ "$f" -gt 0 ]; then
+        echo "---- exit $status, end of $out:"
+        tail -n 40 "$out"
+        echo "----"
+    fi
+}
+
+for binary in ${TEST_BINARIES:-}; do
+    run "${binary#build/}" "$binary"
+done
+[ -x tests/runtime/js/run.sh ] && run runtime/js tests/runtime/js/run.sh
+[ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
+[ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
+run e2e python3 tests/e2e/run.py
+
+echo
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ]
