@@ -97,6 +97,7 @@ TEST_CFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra $(INC) -I. -Ihost -I
 TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch]' 2>/dev/null)
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
+include tests/hostile/build.mk
 -include $(B)/tests.mk
 
 .PHONY: test-build
