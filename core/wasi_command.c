@@ -346,17 +346,19 @@ static void put_field_name(struct strings *s, struct span name)
     }
 }
 
-/* Only the first field of a name counts, as in the watchdogs; and the names of the request line
- * are not a caller's to forge through a header. */
+/* Only the first field of a name counts, as in the watchdogs. Not a caller's to forge through a
+ * header: what stands for the request line, and, by an underscore, another field's variable. */
 static bool field_is_shown(const run_t *run, size_t before, struct span name)
 {
     static const char *const reserved[] = {"method", "path", "query", "host"};
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
         if (span_is(name, reserved[i]))
             return false;
+    if (memchr(name.data, '_', name.size))
+        return false;
     struct span earlier, value;
     size_t at = 0;
-    while (at < before && bhttp_next_field(run->head.fields, &at, &earlier, &value) && at < before)
+    while (at < before && bhttp_next_field(run->head.fields, &at, &earlier, &value))
         if (earlier.size == name.size && memcmp(earlier.data, name.data, name.size) == 0)
             return false;
     return true;

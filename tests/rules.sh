@@ -7,7 +7,7 @@
 set -eu
 rule() { # file binary
     src=$1 bin=$2
-    line=$(sed -n '1,8{s/.*needs:\(.*\)\*\/.*/\1/p}' "$src" | head -n 1)
+    line=$(sed -n '1,12{s/.*needs:\(.*\)\*\/.*/\1/p}' "$src" | head -n 1)
     needs='' libs='' san='$(SAN)' extra='' core='' cmocka=-lcmocka mode=needs
     for word in $line; do
         case $word in
@@ -21,6 +21,7 @@ rule() { # file binary
            else needs="$needs $word"; fi ;;
         esac
     done
+    case " $needs $core " in *" common/status.c "*|*CORE_LIB_OBJ*) ;; *) needs="$needs common/status.c" ;; esac
     [ -n "$core" ] && libs="$libs"' $(CORE_LIBS)'
     echo "$bin: $src $needs $core | \$(B)/engine.dir \$(FUNCTIONS)"
     echo "	@mkdir -p \$(@D)"

@@ -61,21 +61,14 @@ static void load_wipe(struct core_load *load)
     load->bundle = NULL;
 }
 
-static void load_free(struct core_load *load)
+void load_free(struct core_load *load)
 {
     struct core_link *link = load->link;
+    link->load_id_used[load->id] = false;
     TAILQ_REMOVE(&link->loads, load, entry);
     link->load_count--;
     load_wipe(load);
     free(load);
-}
-
-/* Frees a forgotten load once the core can say nothing more about it. */
-void load_drop(struct core_load *load)
-{
-    if (!load->function && load->running == 0 && !load->unload_due &&
-        (load->state == LOAD_READY || load->state == LOAD_FAILED))
-        load_free(load);
 }
 
 static void load_forget(struct core_load *load)
@@ -101,10 +94,23 @@ static void evict(struct core_link *link)
     }
 }
 
+/* CORE_FUNCTIONS_MAX and what is being unloaded stay far below TFAAS_FUNCTIONS_MAX. */
+static uint32_t load_id(struct core_link *link)
+{
+    do
+        link->last_load_id = link->last_load_id % (TFAAS_FUNCTIONS_MAX - 1) + 1;
+    while (link->load_id_used[link->last_load_id]);
+    link->load_id_used[link->last_load_id] = true;
+    return link->last_load_id;
+}
+
 static tfaas_status_t load_make(struct core_link *link, struct core_function *function,
                                 struct tfaas_error *error)
 {
     evict(link);
+    if (link->load_count >= TFAAS_FUNCTIONS_MAX / 2)
+        return error_set(error, TFAAS_BUSY, "%u functions are loaded or being unloaded",
+                         link->load_count);
     struct core_load *load = calloc(1, sizeof *load);
     if (!load)
         return error_set(error, TFAAS_NO_SPACE, "out of memory");
@@ -121,7 +127,7 @@ static tfaas_status_t load_make(struct core_link *link, struct core_function *fu
     }
     load->link = link;
     load->function = function;
-    load->id = ++link->next_load_id;
+    load->id = load_id(link);
     TAILQ_INIT(&load->waiting);
     TAILQ_INSERT_TAIL(&link->loads, load, entry);
     link->load_count++;
@@ -206,10 +212,8 @@ void slot_release(struct core_link *link, struct core_slot *slot)
     link->idle_since_ns = link->hub->now_ns;
     struct core_load *load = slot->load;
     slot->load = NULL;
-    if (load) {
+    if (load)
         load->running--;
-        load_drop(load);
-    }
 }
 
 /* OK, or BUSY: no place or no room. */
@@ -320,15 +324,14 @@ static void due_pump(struct core_link *link)
             link->hub->owner->room(slot->call);
         }
     }
-    struct core_load *load, *next;
-    for (load = TAILQ_FIRST(&link->loads); load && !link->due; load = next) {
-        next = TAILQ_NEXT(load, entry);
+    struct core_load *load;
+    for (load = TAILQ_FIRST(&link->loads); load && !link->due; load = TAILQ_NEXT(load, entry)) {
         if (!load->unload_due || load->state == LOAD_SENDING)
             continue;
         struct tfaas_slot m = {.kind = TFAAS_UNLOAD, .id = load->id};
         link->due = ring_send(&link->tx, &m, NULL, 0) != TFAAS_OK;
         load->unload_due = link->due;
-        load_drop(load);
+        load->unload_sent = !link->due;
     }
     if (link->tx.dead)
         link_doom(link, "broke the window protocol: ring");
@@ -341,9 +344,9 @@ void link_pump(struct core_link *link)
     if (link->due)
         due_pump(link);
     if (link->loading) {
-        struct core_load *load, *next;
-        for (load = TAILQ_FIRST(&link->loads); load; load = next) {
-            next = TAILQ_NEXT(load, entry);
+        struct core_load *load;
+        TAILQ_FOREACH(load, &link->loads, entry)
+        {
             if (load->state == LOAD_SENDING && !load_send(link, load))
                 break;
             /* Forgotten while it was sent: UNLOAD may follow now. */

@@ -83,6 +83,12 @@ static bool on_ready(struct core_link *link, const struct tfaas_slot *m)
 static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const uint8_t *payload)
 {
     struct core_load *load = load_by_id(link, m->id);
+    if (load && load->unload_sent && load->state >= LOAD_READY) {
+        if (m->arg[0] != TFAAS_CANCELLED || load->running)
+            return refuse(link, "UNLOAD answered wrongly", m);
+        load_free(load);
+        return true;
+    }
     if (!load || (load->state != LOAD_SENDING && load->state != LOAD_SENT))
         return refuse(link, "LOADED for nothing that is being loaded", m);
     if (m->arg[0] >= TFAAS_STATUS_COUNT)
@@ -107,7 +113,6 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     TAILQ_CONCAT(&link->queue, &load->waiting, entry);
     if (load->function)
         link->hub->owner->loaded(load->function, status, text);
-    load_drop(load);
     return true;
 }
 

@@ -34,7 +34,7 @@
 #define HTTP_BODY_MAX (64 * MIB)              /* max_body: a function's request content */
 #define HTTP_API_BODY_MAX (1 * MIB)           /* JSON of the REST surface */
 #define HTTP_UPLOAD_HOLD (48 * KIB)           /* content kept back so that it travels with INVOKE */
-#define HTTP_DISCARD_MAX (1 * MIB)            /* of a refused body, before the connection is cut */
+#define HTTP_DISCARD_MAX (8 * MIB)            /* of a refused body, so that its answer is seen */
 #define HTTP_STREAM_BLOCK (32 * KIB)
 /* A response that comes while the request still arrives is held in memory; all calls together. */
 #define HTTP_HELD_TOTAL (256 * MIB)

@@ -17,7 +17,9 @@
 struct tender_options {
     const char *core_path;      /* the core ELF */
     bool allow_weaker_sandbox;  /* start although a layer is missing */
-    uint64_t worker_memory_max; /* bytes one worker may use in all, 0: default 1 GiB */
+    uint64_t worker_memory_max; /* private bytes of one worker, 0: default 1 GiB */
+    uint64_t cores_memory_max;  /* all workers together, 0: three quarters of the machine; needs a
+                                 * writable cgroup */
 };
 
 struct tender; /* backend's own */

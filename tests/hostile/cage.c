@@ -15,6 +15,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -481,9 +483,11 @@ static void other_walls_hold_alone(const char *core)
           "without the filter: the host's memory cannot be read");
     check(run_attack(&worker, &read_neighbour, &result) && result == -ESRCH,
           "without the filter: the neighbour's memory cannot be read");
-    refused(&worker, "a mount", SYS_mount, (const uint64_t[6]){0, 0, 0, 0, 0});
+    const struct attack_command mount = {.attack = ATTACK_MOUNT};
+    check(run_attack(&worker, &mount, &result) && result == -EPERM,
+          "without the filter: nothing can be mounted");
+    refused(&worker, "a new user namespace", SYS_unshare, (const uint64_t[6]){0x10000000});
     refused(&worker, "a further process", SYS_clone, (const uint64_t[6]){SIGCHLD});
-    refused(&worker, "a module", SYS_init_module, (const uint64_t[6]){0});
     refused(&worker, "a raw kernel log", SYS_syslog, (const uint64_t[6]){3, 0, 0});
     const struct attack_command kill_all = {.attack = ATTACK_KILL_ALL};
     check(run_attack(&worker, &kill_all, &result) && result == -ESRCH,
@@ -493,6 +497,119 @@ static void other_walls_hold_alone(const char *core)
     stop_worker(tender, &worker);
     stop_worker(tender, &neighbour);
     tender_process.stop(tender);
+}
+
+/* --- kernels that refuse a layer --- */
+
+static bool write_text(const char *path, const char *text)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    close(fd);
+    return written;
+}
+
+/* In a child that the kernel gives no user namespaces, and, `powerless`, no capability either. The
+ * exit code says where it failed. */
+static int start_in_weaker_place(const char *core, bool powerless, int ready, int go)
+{
+    char byte;
+    if (unshare(CLONE_NEWUSER) != 0 || write(ready, "", 1) != 1 || read(go, &byte, 1) != 1 ||
+        !write_text("/proc/sys/user/max_user_namespaces", "0")) {
+        return 1;
+    }
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[2] = {{0}, {0}};
+    if (powerless && syscall(SYS_capset, &header, none) != 0) {
+        return 2;
+    }
+    char why[512];
+    if (tender_process.probe(why, sizeof(why)) || strstr(why, "user namespace: ") == NULL ||
+        (strstr(why, "pid namespace: ") != NULL) != powerless) {
+        return 3;
+    }
+    struct tender_options options = {.core_path = core};
+    struct tfaas_error error = {0};
+    struct tender *tender = NULL;
+    char layers[256];
+    if (tender_process.start(&options, &tender, layers, sizeof(layers), &error) == TFAAS_OK ||
+        strstr(error.text, "user namespace") == NULL) {
+        return 4;
+    }
+    options.allow_weaker_sandbox = true;
+    if (tender_process.start(&options, &tender, layers, sizeof(layers), &error) != TFAAS_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        return 5;
+    }
+    if (strstr(layers, "user namespace") != NULL || strstr(layers, "seccomp") == NULL) {
+        return 6;
+    }
+    const struct attack_command open_file = {.attack = ATTACK_FILE, .text = "/etc/passwd"};
+    const struct attack_command none_at_all = {.attack = ATTACK_NONE};
+    struct tender_worker worker;
+    int64_t result = -1;
+    if (!start_worker(tender, &worker) || !run_attack(&worker, &none_at_all, &result)) {
+        return 7;
+    }
+    if (!status_has(worker.pid, "CapEff:\t0000000000000000") ||
+        !status_has(worker.pid, "Seccomp:\t2")) {
+        return 8;
+    }
+    stop_worker(tender, &worker);
+    const bool killed = attack_kills(tender, &open_file);
+    tender_process.stop(tender);
+    return killed ? 0 : 9;
+}
+
+static void missing_layers_are_told(const char *core, bool powerless)
+{
+    int ready[2], go[2], status = -1;
+    char byte, path[64];
+    if (pipe2(ready, O_CLOEXEC) != 0 || pipe2(go, O_CLOEXEC) != 0) {
+        check(false, "pipes");
+        return;
+    }
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        _exit(start_in_weaker_place(core, powerless, ready[1], go[0]));
+    }
+    bool mapped = read(ready[0], &byte, 1) == 1;
+    if (!powerless) { /* all users as they are: root there is root here */
+        snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
+        mapped = write_text(path, "0 0 4294967295") && mapped;
+        snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
+        mapped = write_text(path, "0 0 4294967295") && mapped;
+    }
+    check(mapped && write(go[1], "", 1) == 1, "a place with less to use is made");
+    waitpid(pid, &status, 0);
+    for (int i = 0; i < 2; i++) {
+        close(ready[i]);
+        close(go[i]);
+    }
+    check(status == 0,
+          "without %s the tender refuses by name, and starts a weaker cage when told to (step %d)",
+          powerless ? "any namespace" : "user namespaces", status >> 8);
+}
+
+static void a_core_that_fails_is_told(void)
+{
+    struct tfaas_error error = {0};
+    struct tender *tender = NULL;
+    char layers[256];
+    struct tender_options options = {.core_path = "/nonexistent/core"};
+    check(tender_process.start(&options, &tender, layers, sizeof(layers), &error) ==
+                  TFAAS_UNAVAILABLE &&
+              strstr(error.text, "/nonexistent/core") != NULL,
+          "a core that is not there is named: %s", error.text);
+    options.core_path = "/etc/passwd";
+    check(tender_process.start(&options, &tender, layers, sizeof(layers), &error) ==
+              TFAAS_UNAVAILABLE,
+          "a file that is no program is refused: %s", error.text);
+    options.core_path = "/bin/false";
+    check(tender_process.start(&options, &tender, layers, sizeof(layers), &error) ==
+              TFAAS_UNAVAILABLE,
+          "a program that is no core is refused: %s", error.text);
 }
 
 static uint64_t now_us(void)
@@ -543,6 +660,11 @@ int main(void)
         tender_process.stop(tender);
         memory_is_bounded(core);
         a_dead_zygote_is_replaced(core);
+        if (geteuid() == 0) { /* only root can be in a user namespace and still be root */
+            missing_layers_are_told(core, false);
+        }
+        missing_layers_are_told(core, true);
+        a_core_that_fails_is_told();
         other_walls_hold_alone(sibling_path("cage_core_without_filter"));
     }
     return report();

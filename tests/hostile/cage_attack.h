@@ -20,6 +20,7 @@ enum attack {
     ATTACK_CONNECT,    /* without a filter: to 127.0.0.1, port args[0] */
     ATTACK_KILL_ALL,   /* without a filter: kill(-1, SIGKILL) */
     ATTACK_READ_OTHER, /* without a filter: memory of process args[0] at args[1] */
+    ATTACK_MOUNT,      /* without a filter: a writable file system over "/" */
     ATTACK_ALLOCATE,   /* args[0] MiB of touched memory */
 };
 

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -158,6 +159,8 @@ static int64_t attack(const struct attack_command *command)
         const struct iovec here = {&byte, 1}, there = {(void *)(uintptr_t)a[1], 1};
         return result_of(process_vm_readv((pid_t)a[0], &here, 1, &there, 1, 0));
     }
+    case ATTACK_MOUNT:
+        return result_of(mount("tmpfs", "/", "tmpfs", 0, NULL));
     case ATTACK_ALLOCATE:
         return allocate((size_t)a[0]);
     default:

@@ -6,6 +6,9 @@
 /* clang-format off */
 /* needs: core tests/support/core_child.c tests/support/core_test.c flags: -Wl,--wrap=loaded_take_slot */
 /* clang-format on */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
 #include "core_test.h"
 
 #include "loaded.h"

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import generate
 import interpret
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -53,6 +54,7 @@ WAT_PROGRAMS = [
 ]
 # The block of a call is charged whole, so the host sees up to the rest of that block more.
 REST_OF_BLOCK = 14
+RANDOM_PROGRAMS = 80
 WAT_FLAGS = ["--enable-tail-call", "--enable-extended-const"]
 NODE_FLAGS = ["--experimental-wasm-extended-const"]
 
@@ -120,6 +122,12 @@ def programs(work):
             twin.write_text(re.sub("return_call", "call", text))
             compile_wat(twin, counted)
         yield name, plain, counted, argument, slack
+    for seed in range(RANDOM_PROGRAMS):
+        name = f"random-{seed}"
+        source, plain = work / f"{name}.wat", work / f"{name}.wasm"
+        source.write_text(generate.generate(seed))
+        compile_wat(source, plain)
+        yield name, plain, plain, seed * 7919 + 1, 0
 
 
 def main():

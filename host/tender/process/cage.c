@@ -137,7 +137,7 @@ void cage_layers(const struct cage *cage, char *text, size_t size)
         (void)snprintf(text + used, size - used, "%s%s%s%sno capabilities, no_new_privs, rlimits",
                        (cage->clone_flags & CLONE_NEWNS) != 0 ? "empty root, " : "",
                        cage->seccomp ? "seccomp, " : "", cage->landlock ? "landlock, " : "",
-                       cage->cgroup[0] != '\0' ? "cgroup, " : "");
+                       cage->cgroup[0][0] != '\0' ? "cgroup, " : "");
     }
 }
 

@@ -16,15 +16,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define CAGE_CGROUPS 2 /* version 1 has memory and pids apart */
+
 struct cage {
     int clone_flags;   /* the CLONE_NEW* that work here */
     bool landlock;     /* the kernel has it */
     bool seccomp;      /* never missing on a supported kernel: without it nothing starts */
     uid_t outside_uid; /* who the core is, seen from the host */
     gid_t outside_gid;
-    uint64_t memory_max;
-    char cgroup[256];  /* folder the core is put into; "" where none may be made */
-    char missing[512]; /* one line per missing layer; "" when all are there */
+    uint64_t memory_max;            /* private memory of one process */
+    uint64_t cores_memory_max;      /* all cores together, image files included; needs the cgroup */
+    char cgroup[CAGE_CGROUPS][256]; /* folders the cores are put into; "" where none may be made */
+    char missing[512];              /* one line per missing layer; "" when all are there */
 };
 
 /* Finds out, by trying, what this process may use. Puts up nothing. */

@@ -37,20 +37,40 @@ static void fail(const char *what)
     _exit(n < 0 ? 3 : 2);
 }
 
-static void become_nobody(const struct cage *cage)
+static void become(uid_t uid, gid_t gid)
 {
-    const bool mapped = (cage->clone_flags & CLONE_NEWUSER) != 0;
-    if (!mapped && geteuid() != 0) {
-        return; /* no privilege to give up */
-    }
-    const uid_t uid = mapped ? IN_CAGE_ID : cage->outside_uid;
-    const gid_t gid = mapped ? IN_CAGE_ID : cage->outside_gid;
     /* An ordinary user may not drop its groups: the kernel says so once the map is written. */
     if (setgroups(0, NULL) != 0 && errno != EPERM) {
         fail("setgroups");
     }
     if (setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
         fail("setresuid");
+    }
+}
+
+/* When the machine runs out of memory, cores go first, not the daemon. */
+static void volunteer_for_oom(void)
+{
+    const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (write(fd, "900", 3) != 3) {
+            fail("oom_score_adj");
+        }
+        close(fd);
+    }
+}
+
+/* A new user namespace would give rights back. The filter forbids the call; this is the second
+ * lock, where /proc/sys may be written (a container may have it read-only). The number is this user
+ * namespace's own. */
+static void forbid_user_namespaces(void)
+{
+    const int fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        if (write(fd, "0", 1) != 1) {
+            fail("forbid user namespaces");
+        }
+        close(fd);
     }
 }
 
@@ -125,6 +145,9 @@ static void drop_capabilities(const struct cage *cage)
             fail("drop capabilities");
         }
     }
+    if (!own_users && geteuid() == 0) {
+        become(cage->outside_uid, cage->outside_gid); /* and the capabilities go */
+    }
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     const struct __user_cap_data_struct left[2] = {{.effective = keep, .permitted = keep}, {0}};
     if (syscall(SYS_capset, &header, left) != 0) {
@@ -170,9 +193,10 @@ void cage_child(const struct cage *cage, int core_fd, int control, int go)
         _exit(3); /* the parent could not prepare us, and says why itself */
     }
     default_signals();
-    become_nobody(cage);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
-        fail("die with the parent");
+    volunteer_for_oom();
+    if ((cage->clone_flags & CLONE_NEWUSER) != 0) {
+        become(IN_CAGE_ID, IN_CAGE_ID);
+        forbid_user_namespaces();
     }
     if ((cage->clone_flags & CLONE_NEWUTS) != 0 && sethostname("tfaas", 5) != 0) {
         fail("host name");
@@ -184,6 +208,10 @@ void cage_child(const struct cage *cage, int core_fd, int control, int go)
     drop_capabilities(cage);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         fail("no_new_privs");
+    }
+    /* Last: a change of identity would undo it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+        fail("die with the parent");
     }
     place_descriptors(core_fd);
     char *const argv[] = {"tfaas-core", "zygote", NULL};

@@ -1,6 +1,7 @@
 /*
  * cgroup.c - one control group for all cores of a daemon, version 2 or 1, where this process may
- * make one. Must never fail the start: without it the rlimits hold.
+ * make one. Must never fail the start: without it the rlimits hold. Not one group per worker:
+ * moving a process between groups waits for the kernel for 7-16 ms.
  */
 #include "cage.h"
 
@@ -46,30 +47,33 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-/* Makes `root`/`own path`/tfaas-PID and sets its bound of processes. */
-static bool make_folder(char to[256], const char *root, const char *own)
+/* Makes ROOT/OWN/tfaas-PID with the bounds this hierarchy knows; leaves "" when none could be set.
+ */
+static void make_folder(char to[256], const char *root, const char *own, const char *memory_file,
+                        uint64_t memory_max)
 {
     const int size =
         snprintf(to, 256, "%s%s/tfaas-%d", root, strcmp(own, "/") == 0 ? "" : own, (int)getpid());
     if (size >= 256 || (mkdir(to, 0755) != 0 && errno != EEXIST)) {
         to[0] = '\0';
-        return false;
+        return;
     }
-    char value[32];
-    (void)snprintf(value, sizeof(value), "%d", PROCESSES_MAX);
-    if (!write_value(to, "pids.max", value)) {
+    char processes[32], memory[32];
+    (void)snprintf(processes, sizeof(processes), "%d", PROCESSES_MAX);
+    (void)snprintf(memory, sizeof(memory), "%llu", (unsigned long long)memory_max);
+    const bool bounded = write_value(to, "pids.max", processes);
+    if (!write_value(to, memory_file, memory) && !bounded) {
         (void)rmdir(to);
         to[0] = '\0';
-        return false;
     }
-    return true;
 }
 
 void cgroup_make(struct cage *cage)
 {
     FILE *list = fopen("/proc/self/cgroup", "re");
     char line[512];
-    while (list != NULL && cage->cgroup[0] == '\0' && fgets(line, sizeof(line), list) != NULL) {
+    unsigned made = 0;
+    while (list != NULL && made < CAGE_CGROUPS && fgets(line, sizeof(line), list) != NULL) {
         /* hierarchy:controllers:path */
         line[strcspn(line, "\n")] = '\0';
         char *controllers = strchr(line, ':');
@@ -79,11 +83,15 @@ void cgroup_make(struct cage *cage)
         }
         *path++ = '\0';
         controllers++;
-        if (controllers[0] == '\0') { /* version 2 */
-            (void)make_folder(cage->cgroup, "/sys/fs/cgroup", path);
-        } else if (has_word(controllers, "pids")) {
-            (void)make_folder(cage->cgroup, "/sys/fs/cgroup/pids", path);
+        const bool version2 = controllers[0] == '\0';
+        if (!version2 && !has_word(controllers, "pids") && !has_word(controllers, "memory")) {
+            continue;
         }
+        char root[128];
+        (void)snprintf(root, sizeof(root), "/sys/fs/cgroup%s%s", version2 ? "" : "/", controllers);
+        make_folder(cage->cgroup[made], root, path,
+                    version2 ? "memory.max" : "memory.limit_in_bytes", cage->cores_memory_max);
+        made += cage->cgroup[made][0] != '\0';
     }
     if (list != NULL) {
         (void)fclose(list);
@@ -94,12 +102,17 @@ bool cgroup_enter(const struct cage *cage, pid_t pid)
 {
     char value[32];
     (void)snprintf(value, sizeof(value), "%d", (int)pid);
-    return cage->cgroup[0] == '\0' || write_value(cage->cgroup, "cgroup.procs", value);
+    for (unsigned i = 0; i < CAGE_CGROUPS && cage->cgroup[i][0] != '\0'; i++) {
+        if (!write_value(cage->cgroup[i], "cgroup.procs", value)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void cgroup_remove(const struct cage *cage)
 {
-    if (cage->cgroup[0] != '\0') {
-        (void)rmdir(cage->cgroup); /* EBUSY: a dying process is still in it; harmless */
+    for (unsigned i = 0; i < CAGE_CGROUPS && cage->cgroup[i][0] != '\0'; i++) {
+        (void)rmdir(cage->cgroup[i]); /* EBUSY: a dying process is still in it; harmless */
     }
 }

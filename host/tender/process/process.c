@@ -158,6 +158,26 @@ static bool await(struct tender *tender, const bool *done, int timeout_ms)
 
 /* --- the zygote --- */
 
+static void describe(int status, char *how, size_t how_size)
+{
+    if (WIFSIGNALED(status)) {
+        const int number = WTERMSIG(status);
+        (void)snprintf(how, how_size, "killed by SIG%s%s", sigabbrev_np(number),
+                       number == SIGSYS    ? " (system call not allowed)"
+                       : number == SIGXFSZ ? " (memory file over the limit)"
+                                           : "");
+    } else if (WIFEXITED(status)) {
+        const int code = WEXITSTATUS(status);
+        (void)snprintf(how, how_size, "exit %d%s", code,
+                       code == 0                     ? ""
+                       : code == WORKER_EXIT_NO_CAGE ? " (its cage could not be closed)"
+                       : code == 70                  ? " (fault in the core)"
+                                                     : "");
+    } else {
+        (void)snprintf(how, how_size, "wait status %#x", (unsigned)status);
+    }
+}
+
 static void end_zygote(struct tender *tender)
 {
     if (tender->zygote < 0) {
@@ -165,8 +185,12 @@ static void end_zygote(struct tender *tender)
     }
     close(tender->control);
     (void)syscall(SYS_pidfd_send_signal, tender->zygote, SIGKILL, NULL, 0);
-    siginfo_t how;
+    siginfo_t how = {0};
     while (waitid(P_PIDFD, (id_t)tender->zygote, &how, WEXITED) != 0 && errno == EINTR) {
+    }
+    if (tender->last_words[0] == '\0') { /* it could not say why itself */
+        describe(how.si_code == CLD_EXITED ? W_EXITCODE(how.si_status, 0) : how.si_status,
+                 tender->last_words, sizeof(tender->last_words));
     }
     close(tender->zygote);
     tender->zygote = tender->control = -1;
@@ -185,10 +209,9 @@ static tfaas_status_t start_zygote(struct tender *tender, struct tfaas_error *er
     tender->generation++;
     if (!await(tender, &tender->ready, READY_TIMEOUT_MS)) {
         /* FAILED is followed by the end of the socket, so it has been read by now. */
-        status = error_set(error, TFAAS_UNAVAILABLE, "the core did not start: %s",
-                           tender->last_words[0] != '\0' ? tender->last_words
-                                                         : "it ended without a word");
         end_zygote(tender);
+        status =
+            error_set(error, TFAAS_UNAVAILABLE, "the core did not start: %s", tender->last_words);
     }
     return status;
 }
@@ -230,6 +253,11 @@ static tfaas_status_t process_start(const struct tender_options *options, struct
     cage_probe(&tender->cage);
     tender->cage.memory_max =
         options->worker_memory_max != 0 ? options->worker_memory_max : DEFAULT_MEMORY_MAX;
+    tender->cage.cores_memory_max = options->cores_memory_max;
+    if (options->cores_memory_max == 0) {
+        const uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+        tender->cage.cores_memory_max = pages * (uint64_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+    }
     tfaas_status_t status;
     tender->core_fd = open(options->core_path, O_RDONLY | O_CLOEXEC);
     if (tender->core_fd < 0) {
@@ -356,9 +384,9 @@ static tfaas_status_t ask_zygote(struct tender *tender, struct tender_worker *wo
     const int fds[CONTROL_FDS_MAX] = {window_fd, worker->ring_fd, worker->bell_fd};
     if (!send_launch(tender, launched->request, fds) ||
         !await(tender, &launched->answered, ANSWER_TIMEOUT_MS)) {
-        const char *words = tender->last_words[0] != '\0' ? tender->last_words : "no answer";
-        error_set(error, TFAAS_UNAVAILABLE, "the process that forks cores failed: %s", words);
         end_zygote(tender); /* and with it whatever it may still fork */
+        error_set(error, TFAAS_UNAVAILABLE, "the process that forks cores failed: %s",
+                  tender->last_words);
         *zygote_gone = true;
         return error->status;
     }
@@ -414,26 +442,6 @@ static tfaas_status_t process_launch(struct tender *tender, const char *trust_do
         }
     }
     return error_wrap(error, "start a core for namespace \"%s\"", trust_domain);
-}
-
-static void describe(int status, char *how, size_t how_size)
-{
-    if (WIFSIGNALED(status)) {
-        const int number = WTERMSIG(status);
-        (void)snprintf(how, how_size, "killed by SIG%s%s", sigabbrev_np(number),
-                       number == SIGSYS    ? " (system call not allowed)"
-                       : number == SIGXFSZ ? " (memory file over the limit)"
-                                           : "");
-    } else if (WIFEXITED(status)) {
-        const int code = WEXITSTATUS(status);
-        (void)snprintf(how, how_size, "exit %d%s", code,
-                       code == 0                     ? ""
-                       : code == WORKER_EXIT_NO_CAGE ? " (its cage could not be closed)"
-                       : code == 70                  ? " (fault in the core)"
-                                                     : "");
-    } else {
-        (void)snprintf(how, how_size, "wait status %#x", (unsigned)status);
-    }
 }
 
 static void process_ended(struct tender *tender, struct tender_worker *worker, char *how,
