@@ -38,6 +38,7 @@ WAT_PROGRAMS = [
     ("recursion", 5, 0),
     ("call_indirect", 20, 0),
     ("bulk", 12, 0),
+    ("bulk_callee", 5, 0),
     ("grow", 6, 0),
     ("tables", 4, 0),
     ("start", 10, 0),
