@@ -77,7 +77,7 @@ static int send_piece(struct invocation *run, const uint8_t *from, size_t size, 
         if (!sched_block(task_of(run), TASK_WAIT_CREDIT))
             return -1;
     }
-    struct tfaas_slot slot = {.kind = run->response_started ? TFAAS_BODY : TFAAS_RESPONSE,
+    struct tfaas_slot slot = {.kind = run->response_sent > 0 ? TFAAS_BODY : TFAAS_RESPONSE,
                               .flags = last ? TFAAS_LAST : 0,
                               .id = run->id};
     if (message_send(task_of(run), &slot, from, size) != TFAAS_OK)
