@@ -49,7 +49,8 @@ struct invocation {
     struct bhttp_head head;    /* command: parsed from head_bytes */
     uint8_t *head_bytes;       /* malloc'ed */
     size_t head_at, head_end;  /* command: content that came along with the head, not read yet */
-    bool response_started, response_ended;
+    bool response_started; /* a message went out; only the sender (invoke.c) sets it */
+    bool response_ended;   /* the last byte was handed over; it may still be held back */
     uint8_t *out;              /* command: stdout not sent yet (wasi_command.c), malloc'ed */
     size_t out_size;
     uint8_t *log;              /* a line not ended yet, LOG_LINE_MAX bytes, malloc'ed */
