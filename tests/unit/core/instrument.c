@@ -2,7 +2,7 @@
  * instrument.c (tests) - the Wasm rewriter: every refusal by its text, every cut and changed byte
  * of a module, every failing allocation, and the exact form of what is put into the code.
  */
-/* needs: core/instrument.c core/instrument_code.c core/instrument_io.c core/instrument_parse.c core/instrument_weights.c libs: sodium flags: -D_GNU_SOURCE -Icore -Itests/unit/core -Wl,--wrap=calloc,--wrap=realloc */
+/* needs: core/instrument*.c libs: sodium flags: -D_GNU_SOURCE -Wl,--wrap=calloc,--wrap=realloc */
 #include "instrument.h"
 #include "instrument_build.h"
 
