@@ -97,6 +97,7 @@ TEST_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra $(INC) -I. -Ihost -Itests/support 
 TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch]' 2>/dev/null)
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
+include tests/hostile/build.mk
 -include $(B)/tests.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
