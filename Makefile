@@ -92,12 +92,24 @@ run: all
 
 # --- tests: what each links stands in its first comment (tests/rules.sh) ---
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TEST_CFLAGS = -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
+TEST_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
               -I$(ENGINE_DIR)/include
 TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch]' 2>/dev/null)
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
+include tests/hostile/build.mk
 -include $(B)/tests.mk
+
+# The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
+PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
+$(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
+$(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $(filter-out %.h,$^) -o $@
+$(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hostile/cage_attack.h \
+        $(filter-out %/filter.o,$(PLAT_OBJ))
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -o $@
 
 .PHONY: test-build
 test-build: all $(TEST_BINARIES)

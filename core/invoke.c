@@ -77,12 +77,11 @@ static int send_piece(struct invocation *run, const uint8_t *from, size_t size, 
         if (!sched_block(task_of(run), TASK_WAIT_CREDIT))
             return -1;
     }
-    struct tfaas_slot slot = {.kind = run->response_started ? TFAAS_BODY : TFAAS_RESPONSE,
+    struct tfaas_slot slot = {.kind = run->response_sent > 0 ? TFAAS_BODY : TFAAS_RESPONSE,
                               .flags = last ? TFAAS_LAST : 0,
                               .id = run->id};
     if (message_send(task_of(run), &slot, from, size) != TFAAS_OK)
         return -1;
-    run->response_started = true;
     run->response_sent += size;
     run->response_ended = last;
     return 0;
@@ -292,7 +291,7 @@ static tfaas_status_t run_reactor(struct task *task, char *why, size_t why_size)
     tfaas_status_t status = call_entry(task, ENTRY_HANDLE, why, why_size);
     if (status != TFAAS_OK || task->held || task->run.response_ended)
         return status;
-    if (!task->run.response_started) {
+    if (task->run.response_sent == 0) {
         (void)snprintf(why, why_size, "the handler returned without a response");
         return TFAAS_FUNCTION_FAILED;
     }

@@ -91,6 +91,7 @@ struct memory_slot *memory_slot_new(struct memory_image *image)
     slot->state = calloc(pages ? pages : 1, 1);
     slot->hot = calloc(MEMORY_HOT_MAX, sizeof *slot->hot);
     slot->base = slot->reserved ? plat_reserve(slot->reserved) : NULL;
+    image->slot_count += slot->base != NULL; /* as memory_slot_free counts it out */
     if (!slot->state || !slot->hot || (slot->reserved && !slot->base)) {
         memory_slot_free(slot);
         return NULL;
@@ -104,7 +105,6 @@ struct memory_slot *memory_slot_new(struct memory_image *image)
         memory_slot_free(slot);
         return NULL;
     }
-    image->slot_count++;
     return slot;
 }
 

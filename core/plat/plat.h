@@ -62,10 +62,11 @@ void plat_tick_arm(uint64_t ns);
 /* Only inside the tick hook: one more tick `ns` from now. */
 void plat_tick_again(uint64_t ns);
 /* Only inside the tick hook: takes the permission to execute [start, end) away, so that the code
- * running now (the engine, a host call) faults on its way back into it; that fault restores the permission and
- * diverts there. For runs that spend their time in bulk operations or host calls. */
+ * running now (the engine, a host call) faults on its way back into it; that fault restores the
+ * permission and diverts there. For runs that spend their time in bulk operations or host calls. */
 void plat_trap_code(uintptr_t start, uintptr_t end);
-/* Takes plat_trap_code back. Before code that may be trapped is released; a switch back does it too. */
+/* Takes plat_trap_code back. Before code that may be trapped is released; a switch back does it
+ * too. */
 void plat_untrap_code(void);
 /* Where diverted code lands, on its own stack with every register saved; returns to resume. */
 extern void (*plat_diverted)(void);

@@ -22,6 +22,10 @@ void native_start_invocation(void);
 /* web.c: natives of the fetch handler form. */
 int web_add_natives(JSContext *ctx, JSValueConst native);
 
+/* text.c. rest: bytes of an unfinished sequence at the end when all before is well-formed. */
+JSValue text_from_utf8(JSContext *ctx, const uint8_t *data, size_t size);
+bool text_is_utf8(const uint8_t *data, size_t size, size_t *rest);
+
 /* form.c: a=1&b=2 as an object; names that come again give an array. */
 JSValue form_parse(JSContext *ctx, struct slice text);
 

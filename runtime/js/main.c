@@ -314,10 +314,11 @@ static int32_t wait_for_deadline(void)
 /* Ends a call whose handler returned `result`. */
 static int32_t settle(JSContext *ctx, JSValueConst result)
 {
-    bool is_promise = JS_IsPromise(result);
+    bool is_promise = JS_IsPromise(result), is_nothing = JS_IsUndefined(result);
     JSValue value = result;
 
-    if (is_promise || (JS_IsUndefined(result) && response_state() == RESPONSE_NONE)) {
+    /* node's templates drop what a callback handler returns */
+    if (is_promise || (response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
         enum turn turn = run_until(ctx, result);
 
         if (turn == TURN_REFUSED)

@@ -92,12 +92,14 @@ static JSValue make_body(JSContext *ctx)
     if (is_json(type)) {
         if (content.size == 0)
             return JS_NewObject(ctx);
+        if (engine_json_too_deep(content.data, content.size))
+            return JS_ThrowRangeError(ctx, "the JSON body is nested too deeply");
         return JS_ParseJSON(ctx, (const char *)content.data, content.size, "<request body>");
     }
     if (type_is(type, "application/x-www-form-urlencoded"))
         return form_parse(ctx, content);
     if (is_text(type))
-        return JS_NewStringLen(ctx, (const char *)content.data, content.size);
+        return text_from_utf8(ctx, content.data, content.size);
     return native_buffer(ctx, content.data, content.size);
 }
 

@@ -70,7 +70,7 @@ static JSValue request_content(JSContext *ctx, JSValueConst this_value, int argc
     if (JS_ToBool(ctx, argv[0]) == 1) {
         if (content.size >= 3 && !memcmp(content.data, "\xef\xbb\xbf", 3))
             content = (struct slice){content.data + 3, content.size - 3};
-        return JS_NewStringLen(ctx, (const char *)content.data, content.size);
+        return text_from_utf8(ctx, content.data, content.size);
     }
     return JS_NewUint8ArrayCopy(ctx, content.data, content.size);
 }

@@ -4,6 +4,7 @@
 #include "bhttp.h"
 #include "core.h"
 #include "package.h"
+#include "plat/linux/filter.h"
 #include "plat/linux/linux.h"
 
 #include <poll.h>
@@ -42,6 +43,9 @@ void core_child_start(struct core_child *core)
         if (dup2(ring, WORKER_RING_FD) < 0 || dup2(bell, WORKER_BELL_FD) < 0)
             _exit(98);
         plat_linux_attach(core->window);
+        /* Whatever a test makes the core do, it does under the worker's system calls. */
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !filter_install(WORKER))
+            _exit(97);
         core_serve();
     }
     ring_tx_init(&core->tx, core->window, true);
@@ -150,8 +154,7 @@ static void take(struct core_answer *answer, const struct tfaas_slot *slot, cons
     }
 }
 
-void core_load(struct core_child *core, uint32_t id, const struct core_config *config,
-               struct core_answer *answer)
+void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_size)
 {
     struct package_file files[8];
     size_t count = 0;
@@ -162,8 +165,8 @@ void core_load(struct core_child *core, uint32_t id, const struct core_config *c
             (struct span){file->content, file->size ? file->size : strlen(file->content)};
     }
     const char *why = "";
-    uint8_t *package, *bytes;
-    size_t package_size, size;
+    uint8_t *package;
+    size_t package_size;
     if (package_write(config->runtime, config->entry, files, count, &package, &package_size,
                       &why) != TFAAS_OK)
         die(why);
@@ -180,14 +183,22 @@ void core_load(struct core_child *core, uint32_t id, const struct core_config *c
         .log_limit = config->log_limit ? config->log_limit : 64u << 10,
         .hostcall_limit = config->hostcall_limit ? config->hostcall_limit : 1000000,
     };
-    if (bundle_write(&bundle, &bytes, &size) != TFAAS_OK)
+    if (bundle_write(&bundle, out, out_size) != TFAAS_OK)
         die("bundle_write");
+    free(package);
+}
+
+void core_load(struct core_child *core, uint32_t id, const struct core_config *config,
+               struct core_answer *answer)
+{
+    uint8_t *bytes;
+    size_t size;
+    core_bundle(config, &bytes, &size);
     for (size_t at = 0; at < size; at += TFAAS_PAYLOAD_MAX) {
         size_t piece = size - at < TFAAS_PAYLOAD_MAX ? size - at : TFAAS_PAYLOAD_MAX;
         core_send(core, (struct tfaas_slot){.kind = TFAAS_LOAD, .id = id, .arg = {size, at}},
                   bytes + at, piece);
     }
-    free(package);
     free(bytes);
     memset(answer, 0, sizeof *answer);
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
