@@ -703,10 +703,13 @@ static void on_loaded(struct core_function *core, tfaas_status_t status, const c
     }
     if (status == TFAAS_OK)
         return;
-    char line[CORE_TEXT_MAX];
-    int size = snprintf(line, sizeof line, "cannot load: %s: %.3900s", tfaas_status_text(status),
-                        text);
-    on_log(core, line, (size_t)size);
+    const char *what = tfaas_status_text(status);
+    on_log(core, what, strlen(what));
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        on_log(core, text, size);
+        text += size + (text[size] == '\n');
+    }
 }
 
 static tfaas_status_t on_bundle(struct core_function *core, uint8_t **bytes, size_t *size,
