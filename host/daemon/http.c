@@ -500,8 +500,12 @@ tfaas_status_t http_open(struct daemon *d, struct tfaas_error *error)
     d->listen_fd = listen_on(&d->config, error);
     if (d->listen_fd < 0)
         return error->status;
+    /* The second half of MHD_ALLOW_SUSPEND_RESUME wakes a loop in another thread with a system call
+     * per resume; ours is this thread, and runs whenever something was resumed. */
+    const unsigned flags =
+        MHD_USE_EPOLL | MHD_USE_TURBO | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
     d->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, d,
+        flags, 0, NULL, NULL, on_request, d,
         MHD_OPTION_LISTEN_SOCKET, d->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
         connection_limit(&d->config), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)d->config.max_connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S,

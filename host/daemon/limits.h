@@ -66,6 +66,7 @@
 
 /* --- the loop --- */
 #define TICK_NS (100 * NS_PER_MS)
+#define SWEEP_NS (250 * NS_PER_MS) /* slow and vanished clients */
 #define SHUTDOWN_NS (10 * NS_PER_S)
 #define PEER_CHECK_NS (200 * NS_PER_MS) /* a call this old: is the client still there? */
 
