@@ -577,6 +577,7 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
         if (load->state != LOAD_SENDING && TAILQ_EMPTY(&link->queue) &&
             call_invoke(link, call, load, head, head_size, body, body_size, last) == TFAAS_OK) {
             link_flush(link);
+            link_awake(link); /* looked at every turn: no doorbell needed while we are busy */
             return TFAAS_OK;
         }
     }
