@@ -44,6 +44,24 @@ size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size)
     return out;
 }
 
+/* A load error is read by people: its lines (message, stack) stay lines. */
+static void clean_lines(char *to, size_t capacity, const uint8_t *from, size_t size)
+{
+    size_t out = 0;
+    to[0] = 0;
+    while (size > 0 && out + 1 < capacity) {
+        const uint8_t *end = memchr(from, '\n', size);
+        size_t line = end ? (size_t)(end - from) : size;
+        out += text_clean(to + out, capacity - out - 1, from, line);
+        if (!end)
+            return;
+        to[out++] = '\n';
+        to[out] = 0;
+        from += line + 1;
+        size -= line + 1;
+    }
+}
+
 static struct core_load *load_by_id(struct core_link *link, uint32_t id)
 {
     struct core_load *load;
@@ -97,7 +115,7 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     if (status == TFAAS_OK && load->state == LOAD_SENDING)
         return refuse(link, "LOADED before the bundle was complete", m);
     char text[CORE_TEXT_MAX];
-    (void)text_clean(text, sizeof text, payload, m->size);
+    clean_lines(text, sizeof text, payload, m->size);
     uint64_t now = link->hub->now_ns, spent = now - link->progress_ns;
     link->progress_ns = now;
     link->loading--;
