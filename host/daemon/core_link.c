@@ -576,8 +576,7 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
             link_pump(link);
         if (load->state != LOAD_SENDING && TAILQ_EMPTY(&link->queue) &&
             call_invoke(link, call, load, head, head_size, body, body_size, last) == TFAAS_OK) {
-            link_flush(link);
-            link_awake(link); /* looked at every turn: no doorbell needed while we are busy */
+            link_awake(link); /* the next turn rings once for all calls of this one */
             return TFAAS_OK;
         }
     }
@@ -724,8 +723,11 @@ bool core_hub_sleep(struct core_hub *hub)
         next = TAILQ_NEXT(link, awake_entry);
         if (link->closing || link->doomed || !TAILQ_EMPTY(&link->ended))
             return false;
-        if (link->state == LINK_UP && !ring_sleep(&link->rx))
-            return false;
+        if (link->state == LINK_UP) {
+            link_flush(link); /* calls of this turn */
+            if (!ring_sleep(&link->rx))
+                return false;
+        }
         link->is_awake = false;
         TAILQ_REMOVE(&hub->awake, link, awake_entry);
     }

@@ -24,7 +24,7 @@
 /* --- HTTP --- */
 #define HTTP_CONNECTIONS_MAX 8192u /* max_connections */
 #define HTTP_CONNECTIONS_PER_IP 4096u /* max_connections_per_ip; an ingress is one address */
-#define HTTP_CONNECTION_MEMORY (96 * KIB) /* bounds the request head and the response head */
+#define HTTP_CONNECTION_MEMORY (32 * KIB) /* bounds the request head and the response head */
 #define HTTP_HEAD_MAX (32 * KIB)
 #define HTTP_URI_MAX (8 * KIB)
 #define HTTP_IDLE_S 75u                       /* silence on a connection */
