@@ -42,8 +42,8 @@ bool openfaas_wants_callback(JSContext *ctx, JSValueConst handler);
 /* timer.c */
 int timer_add_natives(JSContext *ctx, JSValueConst native);
 bool timer_pending(void);
-bool timer_wait(void);           /* sleeps until the next is due; false: the host refused */
-void timer_run(JSContext *ctx);  /* calls those that are due */
+bool timer_wait(void);          /* sleeps until the next is due; false: the host refused */
+void timer_run(JSContext *ctx); /* calls those that are due */
 
 /* report.c: writes an error with its own stack to the log, `what` in front when not NULL. */
 void report_error(JSContext *ctx, const char *what, JSValueConst error);
