@@ -73,7 +73,7 @@ extern void (*plat_diverted)(void);
 
 /* --- a second flow of control: stack and thread block --- */
 struct plat_context; /* opaque */
-#define PLAT_STACK_SIZE (512u * 1024)
+#define PLAT_STACK_SIZE (1280u * 1024)
 struct plat_context *plat_context_new(void); /* NULL: out of memory */
 /* `fn` starts on the context's stack at the next switch to it. It must never return. */
 void plat_context_start(struct plat_context *context, void (*fn)(void *), void *argument);
