@@ -19,7 +19,7 @@
 #define FUNCTION_MEMORY_MAX (1024 * MIB)
 #define FUNCTION_RESPONSE_MAX (64 * MIB)
 #define FUNCTION_LOG_MAX (1 * MIB)
-#define FUNCTION_HOSTCALL_MAX 1000000ull
+#define FUNCTION_HOSTCALL_MAX 100000000ull /* about a minute of nothing else */
 
 /* --- HTTP --- */
 #define HTTP_CONNECTIONS_MAX 8192u /* max_connections */
