@@ -6,7 +6,7 @@
 
 #define RUNS 100000
 #define WARM 50000
-#define IN_FLIGHT 60
+#define IN_FLIGHT 16 /* each has its own stack: the fewer, the sooner all have been used to the depth */
 
 static struct core_child core;
 
