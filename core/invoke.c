@@ -82,6 +82,7 @@ static int send_piece(struct invocation *run, const uint8_t *from, size_t size, 
                               .id = run->id};
     if (message_send(task_of(run), &slot, from, size) != TFAAS_OK)
         return -1;
+    run->response_started = true;
     run->response_sent += size;
     run->response_ended = last;
     return 0;
@@ -116,6 +117,7 @@ int invocation_write(struct invocation *run, const uint8_t *from, size_t size, b
     if (last && size <= HELD_MAX && run->response_sent + size <= run->response_credit) {
         task->held = malloc(size ? size : 1);
         if (task->held) {
+            run->response_started = true;
             if (size)
                 memcpy(task->held, from, size);
             task->held_size = size;

@@ -181,7 +181,6 @@ static bool send_out(run_t *run, unsigned status, struct span type, bool last)
     run->out_size = 0;
     if (invocation_write(run, run->out + HEAD_ROOM - head_size, size, last) < 0)
         return false;
-    run->response_started = true;
     run->response_ended = last;
     return true;
 }

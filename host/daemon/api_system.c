@@ -103,9 +103,13 @@ static bool parse_time(const char *text, uint64_t *ns)
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
     int64_t seconds = (int64_t)timegm(&tm) - sign * (zone_hour * 3600 + zone_minute * 60);
-    if (seconds < 0 || seconds > INT64_MAX / (int64_t)NS_PER_S - 1)
-        return false;
-    *ns = (uint64_t)seconds * NS_PER_S + fraction;
+    /* Years that do not fit are before or after every line. */
+    if (seconds < 0)
+        *ns = 0;
+    else if ((uint64_t)seconds >= UINT64_MAX / NS_PER_S)
+        *ns = UINT64_MAX;
+    else
+        *ns = (uint64_t)seconds * NS_PER_S + fraction;
     return true;
 }
 

@@ -454,12 +454,15 @@ static void link_fail(struct core_link *link)
     struct core_hub *hub = link->hub;
     hub->lost++;
     hub->owner->event(link->domain, link->doom);
-    uint64_t lived = hub->now_ns - link->launched_ns;
-    if (lived >= CORE_STABLE_NS || link->backoff_ns == 0)
+    /* The first failure costs nothing: the next call starts a core at once. */
+    bool stable = hub->now_ns - link->launched_ns >= CORE_STABLE_NS;
+    link->not_before_ns = hub->now_ns + (stable ? 0 : link->backoff_ns);
+    if (stable)
+        link->backoff_ns = 0;
+    else if (link->backoff_ns == 0)
         link->backoff_ns = CORE_BACKOFF_MIN_NS;
     else if (link->backoff_ns < CORE_BACKOFF_MAX_NS)
         link->backoff_ns *= 2;
-    link->not_before_ns = hub->now_ns + (lived >= CORE_STABLE_NS ? 0 : link->backoff_ns);
     /* A deploy that is being tried must hear of it: the function never became ready. */
     struct core_load *load;
     TAILQ_FOREACH(load, &link->loads, entry)
@@ -574,6 +577,7 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
         if (load->state != LOAD_SENDING && TAILQ_EMPTY(&link->queue) &&
             call_invoke(link, call, load, head, head_size, body, body_size, last) == TFAAS_OK) {
             link_flush(link);
+            link_awake(link); /* looked at every turn: no doorbell needed while we are busy */
             return TFAAS_OK;
         }
     }

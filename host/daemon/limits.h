@@ -38,6 +38,7 @@
 #define HTTP_STREAM_BLOCK (32 * KIB)
 /* A response that comes while the request still arrives is held in memory; all calls together. */
 #define HTTP_HELD_TOTAL (256 * MIB)
+#define HTTP_DUPLEX_AFTER (64 * KIB) /* of it: then it is sent while the request still arrives */
 #define HTTP_CALL_ID_MAX 128u
 
 /* --- one core --- */
@@ -65,6 +66,7 @@
 
 /* --- the loop --- */
 #define TICK_NS (100 * NS_PER_MS)
+#define SWEEP_NS (250 * NS_PER_MS) /* slow and vanished clients */
 #define SHUTDOWN_NS (10 * NS_PER_S)
 #define PEER_CHECK_NS (200 * NS_PER_MS) /* a call this old: is the client still there? */
 

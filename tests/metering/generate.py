@@ -14,7 +14,7 @@ class Function:
     def __init__(self, rng, index):
         self.rng = rng
         self.index = index
-        self.results = rng.choice([0, 1, 1, 2])
+        self.results = rng.choice([0, 0, 1, 2])
         self.labels = []  # innermost last: "block", "loop" or "function"
 
     def condition(self):

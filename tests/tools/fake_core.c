@@ -87,6 +87,8 @@ static struct span span_of(const char *text)
 
 static void output(struct fake_call *call, const void *bytes, size_t size)
 {
+    if (call->out_at == call->out_size)
+        call->out_at = call->out_size = 0;
     call->out = realloc(call->out, call->out_size + size + 1);
     if (size)
         memcpy(call->out + call->out_size, bytes, size);
