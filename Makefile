@@ -98,6 +98,7 @@ TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
 include tests/hostile/build.mk
+include bench/core/build.mk
 -include $(B)/tests.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.

@@ -23,7 +23,7 @@ rule() { # file binary
     done
     case " $needs $core " in *" common/status.c "*|*CORE_LIB_OBJ*) ;; *) needs="$needs common/status.c" ;; esac
     [ -n "$core" ] && libs="$libs"' $(CORE_LIBS)'
-    echo "$bin: $src $needs $core | \$(B)/engine.dir \$(FUNCTIONS)"
+    echo "$bin: $src $needs $core \$(wildcard tests/support/*.h) | \$(B)/engine.dir \$(FUNCTIONS)"
     echo "	@mkdir -p \$(@D)"
     echo "	\$(CC) \$(TEST_CFLAGS) $san $extra $src $needs $core $cmocka $libs -o \$@"
     echo "TEST_BINARIES += $bin"
