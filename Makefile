@@ -121,8 +121,6 @@ fuzz:
 	@tests/fuzz/run.sh long
 
 # --- figures, long runs, housekeeping ---
-bench-core: $(B)/bench-core
-	@$(B)/bench-core
 bench: all $(B)/bench-core
 	@scripts/deps.sh bench
 	@python3 bench/run.py $(BENCH_ARGS)
