@@ -32,7 +32,8 @@ GOALS = {
     'js_fresh_vs_reused': ('<=', 2.5), 'syscalls_per_invocation': ('<=', 0.0),
     'metering_overhead_kernels': ('<=', 0.05), 'metering_overhead_calls': ('<=', 0.20),
     'worker_start_ms': ('<=', 2.0), 'js_cold_first_call_ms': ('<=', 5.0),
-    'js_idle_function_kib': ('<=', 400.0), 'daemon_idle_pss_mib': ('<=', 40.0), 'growth_fraction': ('<=', 0.05),
+    'js_idle_function_kib': ('<=', 400.0), 'daemon_idle_pss_mib': ('<=', 40.0),
+    'growth_fraction': ('<=', 0.05),
 }
 
 

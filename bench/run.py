@@ -179,7 +179,8 @@ def run_parts(names, size, folder):
 def arguments():
     parser = argparse.ArgumentParser(description='TFaaS and its peers, interleaved in one run.')
     parser.add_argument('--quick', action='store_true', help='short cells, few repeats')
-    parser.add_argument('--only', choices=PARTS + LONG_PARTS, action='append', help='run only this part')
+    parser.add_argument('--only', choices=PARTS + LONG_PARTS, action='append',
+                        help='run only this part')
     parser.add_argument('--output', default=str(ROOT / 'build' / 'bench.json'))
     return parser.parse_args()
 

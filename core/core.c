@@ -7,7 +7,7 @@
 #include "plat/plat.h"
 #include "random.h"
 #include "ring.h"
-#include "sched.h"
+#include "scheduler.h"
 
 #include <sodium.h>
 

@@ -160,9 +160,10 @@ static void plan(struct emit *e)
     e->has_pending = e->has_sizes = false;
     for (size_t i = 0; i < body->point_count; i++) {
         const struct point *point = &body->points[i];
-        if (point->kind != POINT_BLOCK)
-            e->has_sizes = true;
-        else if (point->weight > 0 && !block_leaves(e, point))
+        /* A size counts where its block does, even if callers have paid the block's weight. */
+        e->has_sizes |= point->kind != POINT_BLOCK;
+        if ((point->kind != POINT_BLOCK || point->weight > 0) &&
+            !block_leaves(e, &body->points[point->kind == POINT_BLOCK ? i : point->block]))
             e->has_pending = true;
     }
     if (!e->has_pending)

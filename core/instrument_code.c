@@ -11,10 +11,11 @@ struct scan {
     struct module *m;
     struct cursor c;
     struct body *body;
-    uint32_t depth; /* frames in use */
-    uint32_t block; /* the point of the open block; only valid while is_live */
-    bool is_live;   /* the next instruction can be reached */
-    bool is_entry;  /* the open block is the function's first */
+    uint32_t depth;         /* frames in use */
+    uint32_t block;         /* the point of the open block; only valid while is_live */
+    bool is_live;           /* the next instruction can be reached */
+    bool is_entry;          /* the open block is the function's first */
+    struct sources sources; /* of the open block */
 };
 
 static struct point *point_add(struct scan *s, size_t at, enum point_kind kind)
@@ -39,6 +40,7 @@ static void block_open(struct scan *s)
 {
     struct body *body = s->body;
     s->is_live = true;
+    s->sources = (struct sources){.others = true};
     s->is_entry = body->point_count == 0;
     /* An empty block is taken over: nothing was charged to it and nothing stands in between. */
     if (body->point_count > 0) {
@@ -82,6 +84,46 @@ static void frame_push(struct scan *s, size_t at, uint8_t op)
     s->body->frames[s->depth++] = (struct frame){.op = op, .entered = s->is_live};
 }
 
+static bool block_is_empty(const struct scan *s)
+{
+    const struct point *point = &s->body->points[s->block];
+    return point->weight == 0 && point->flags == 0;
+}
+
+/* The open block goes to the frame's end, and (unless may_stay) only there. */
+static void block_leads_to(struct scan *s, struct frame *frame, bool may_stay)
+{
+    struct sources *to = &frame->sources, from = {s->block + 1, s->block + 1, false};
+    if (may_stay)
+        from = (struct sources){.others = true};
+    else if (block_is_empty(s)) /* no place to put anything into: who leads to it leads on */
+        from = s->sources;
+    else
+        s->body->points[s->block].next = 0;
+    to->others |= from.others;
+    if (from.first == 0)
+        return;
+    if (to->first == 0)
+        to->first = from.first;
+    else
+        s->body->points[to->last - 1].next = from.first;
+    to->last = from.last;
+}
+
+/* The open block is the function's last. If nothing is charged to it, the blocks that lead to it
+ * can flush, and nothing needs to be pending while they call. */
+static void function_end(struct scan *s)
+{
+    if (!s->is_live)
+        return;
+    if (s->sources.others || !block_is_empty(s)) {
+        block_flag(s, POINT_ENDS);
+        return;
+    }
+    for (uint32_t i = s->sources.first; i != 0; i = s->body->points[i - 1].next)
+        s->body->points[i - 1].flags |= POINT_ENDS;
+}
+
 /* Reads a label; `flag` tells what a branch to the function's own label means for the block. */
 static void branch(struct scan *s, unsigned flag)
 {
@@ -91,10 +133,12 @@ static void branch(struct scan *s, unsigned flag)
     if (!cursor_ok(&s->c) || !s->is_live)
         return;
     struct frame *target = &s->body->frames[s->depth - 1 - label];
-    if (label == s->depth - 1)
+    if (label == s->depth - 1) {
         block_flag(s, flag);
-    else if (target->op != OP_LOOP)
+    } else if (target->op != OP_LOOP) {
         target->joined = true;
+        block_leads_to(s, target, flag == POINT_MAY_END);
+    }
 }
 
 static void block_type_read(struct scan *s)
@@ -124,7 +168,10 @@ static void arm_else(struct scan *s, size_t at)
         return;
     }
     frame->op = OP_ELSE;
-    frame->then_continues = s->is_live;
+    if (s->is_live) {
+        frame->joined = true;
+        block_leads_to(s, frame, false);
+    }
     s->is_live = false;
     if (frame->entered)
         block_open(s);
@@ -135,17 +182,22 @@ static void frame_end(struct scan *s)
     if (!cursor_ok(&s->c))
         return;
     if (s->depth == 1) {
-        block_flag(s, POINT_ENDS);
+        function_end(s);
         s->depth = 0;
         return;
     }
     struct frame *frame = &s->body->frames[--s->depth];
-    bool from_elsewhere = frame->joined || frame->then_continues ||
-                          (frame->op == OP_IF && frame->entered); /* the condition was false */
-    if (from_elsewhere) {
-        s->is_live = false;
-        block_open(s);
+    if (frame->op == OP_IF && frame->entered) { /* the condition was false */
+        frame->joined = true;
+        frame->sources.others = true;
     }
+    if (!frame->joined)
+        return;
+    if (s->is_live)
+        block_leads_to(s, frame, false);
+    struct sources sources = frame->sources;
+    block_open(s);
+    s->sources = sources;
 }
 
 static void memory_argument_read(struct scan *s)

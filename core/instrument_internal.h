@@ -191,14 +191,21 @@ struct point {
     uint64_t weight; /* block: units; bulk: operand >> weight; grow: operand * weight */
     uint32_t at;     /* the offset in the module before which it goes */
     uint32_t block;  /* bulk, grow: the block it is in */
+    uint32_t next;   /* block: the next one in a struct sources */
     uint8_t kind, flags, op_size;
 };
 
+/* The blocks that lead to one place and nowhere else: point numbers + 1, 0 ends the list. */
+struct sources {
+    uint32_t first, last;
+    bool others; /* a block leads there that may lead elsewhere too */
+};
+
 struct frame {
-    uint8_t op;          /* OP_BLOCK (the function's own frame too), OP_LOOP, OP_IF, OP_ELSE */
-    bool entered;        /* the code before it can be reached */
-    bool joined;         /* somebody branches to its end */
-    bool then_continues; /* OP_ELSE: the first arm reaches the end */
+    uint8_t op;             /* OP_BLOCK (the function's own frame too), OP_LOOP, OP_IF, OP_ELSE */
+    bool entered;           /* the code before it can be reached */
+    bool joined;            /* something other than the instruction before it leads to its end */
+    struct sources sources; /* of its end */
 };
 
 struct body {

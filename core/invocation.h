@@ -1,6 +1,6 @@
 /*
  * invocation.h - one run of a function: its limits, streams and counters, as the host calls
- * (guest.c, wasi.c) see it. Owned by the scheduler (sched.h); valid until its END message.
+ * (guest.c, wasi.c) see it. Owned by the scheduler (scheduler.h); valid until its END message.
  */
 #ifndef TFAAS_CORE_INVOCATION_H
 #define TFAAS_CORE_INVOCATION_H
@@ -49,7 +49,8 @@ struct invocation {
     struct bhttp_head head;    /* command: parsed from head_bytes */
     uint8_t *head_bytes;       /* malloc'ed */
     size_t head_at, head_end;  /* command: content that came along with the head, not read yet */
-    bool response_started, response_ended;
+    bool response_started; /* the guest has written its head: invocation_write sets this */
+    bool response_ended;   /* the last piece was written */
     uint8_t *out;              /* command: stdout not sent yet (wasi_command.c), malloc'ed */
     size_t out_size;
     uint8_t *log;              /* a line not ended yet, LOG_LINE_MAX bytes, malloc'ed */
@@ -62,7 +63,7 @@ struct invocation {
     uint64_t peak; /* bytes of memory at most, once the run is over */
 };
 
-/* --- what the scheduler and the ring give to host calls (invoke.c, sched.c) --- */
+/* --- what the scheduler and the ring give to host calls (invoke.c, scheduler.c) --- */
 
 /* Next bytes of the request stream: > 0 bytes copied, 0 end. Blocks the invocation. Negative:
  * the run must stop (invocation->stop says why). Large reads grant CREDIT by themselves. */

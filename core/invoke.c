@@ -1,4 +1,4 @@
-/* invoke.c - see invoke.h. Bodies run on task stacks (sched.h); message handlers on the core's
+/* invoke.c - see invoke.h. Bodies run on task stacks (scheduler.h); message handlers on the core's
  * first stack. A run's memory is always given back through loaded_give_slot, which makes it pristine. */
 #include "invoke.h"
 
@@ -77,7 +77,7 @@ static int send_piece(struct invocation *run, const uint8_t *from, size_t size, 
         if (!sched_block(task_of(run), TASK_WAIT_CREDIT))
             return -1;
     }
-    struct tfaas_slot slot = {.kind = run->response_started ? TFAAS_BODY : TFAAS_RESPONSE,
+    struct tfaas_slot slot = {.kind = run->response_sent > 0 ? TFAAS_BODY : TFAAS_RESPONSE,
                               .flags = last ? TFAAS_LAST : 0,
                               .id = run->id};
     if (message_send(task_of(run), &slot, from, size) != TFAAS_OK)
@@ -117,6 +117,7 @@ int invocation_write(struct invocation *run, const uint8_t *from, size_t size, b
     if (last && size <= HELD_MAX && run->response_sent + size <= run->response_credit) {
         task->held = malloc(size ? size : 1);
         if (task->held) {
+            run->response_started = true;
             if (size)
                 memcpy(task->held, from, size);
             task->held_size = size;
@@ -292,7 +293,7 @@ static tfaas_status_t run_reactor(struct task *task, char *why, size_t why_size)
     tfaas_status_t status = call_entry(task, ENTRY_HANDLE, why, why_size);
     if (status != TFAAS_OK || task->held || task->run.response_ended)
         return status;
-    if (!task->run.response_started) {
+    if (task->run.response_sent == 0) {
         (void)snprintf(why, why_size, "the handler returned without a response");
         return TFAAS_FUNCTION_FAILED;
     }

@@ -5,7 +5,7 @@
 #ifndef TFAAS_CORE_INVOKE_H
 #define TFAAS_CORE_INVOKE_H
 
-#include "sched.h"
+#include "scheduler.h"
 
 /* Messages. PEER_DEAD: the host broke a rule. */
 tfaas_status_t invoke_start(const struct tfaas_slot *slot, const uint8_t *payload) TFAAS_MUST_USE;

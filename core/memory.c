@@ -91,6 +91,7 @@ struct memory_slot *memory_slot_new(struct memory_image *image)
     slot->state = calloc(pages ? pages : 1, 1);
     slot->hot = calloc(MEMORY_HOT_MAX, sizeof *slot->hot);
     slot->base = slot->reserved ? plat_reserve(slot->reserved) : NULL;
+    image->slot_count += slot->base != NULL; /* as memory_slot_free counts it out */
     if (!slot->state || !slot->hot || (slot->reserved && !slot->base)) {
         memory_slot_free(slot);
         return NULL;
@@ -104,7 +105,6 @@ struct memory_slot *memory_slot_new(struct memory_image *image)
         memory_slot_free(slot);
         return NULL;
     }
-    image->slot_count++;
     return slot;
 }
 
@@ -182,10 +182,17 @@ static void copy_back(struct memory_slot *slot, uint32_t page)
     memcpy(slot->base + at, slot->image->pages.bytes + at, PLAT_PAGE);
 }
 
-static void learn(struct memory_slot *slot, uint32_t page)
+/* One more run wrote a page that was cold. True: it is hot from now on. */
+static bool learn(struct memory_slot *slot, uint32_t page)
 {
-    if (slot->image->heat[page] < UINT8_MAX)
-        slot->image->heat[page]++;
+    uint8_t *heat = &slot->image->heat[page];
+    if (*heat < UINT8_MAX)
+        (*heat)++;
+    if (*heat < MEMORY_PROMOTE || slot->hot_count == MEMORY_HOT_MAX)
+        return false;
+    slot->hot[slot->hot_count++] = page;
+    slot->state[page] = PAGE_HOT;
+    return true;
 }
 
 uint32_t memory_restore(struct memory_slot *slot, bool *ok)
@@ -200,6 +207,8 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
         slot->grown = 0;
     }
     if (slot->open) {
+        for (uint32_t i = 0; i < slot->cold_count; i++)
+            (void)learn(slot, slot->cold[i]);
         *ok = map_pristine(slot);
         return (uint32_t)(slot->image->tracked / PLAT_PAGE);
     }
@@ -209,11 +218,7 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
     for (uint32_t i = 0; i < slot->cold_count; i++) {
         uint32_t page = slot->cold[i];
         copy_back(slot, page);
-        learn(slot, page);
-        if (slot->image->heat[page] >= MEMORY_PROMOTE && slot->hot_count < MEMORY_HOT_MAX) {
-            slot->state[page] = PAGE_HOT;
-            slot->hot[slot->hot_count++] = page;
-        } else {
+        if (!learn(slot, page)) {
             slot->state[page] = PAGE_CLEAN;
             plat_protect(slot->base + (size_t)page * PLAT_PAGE, PLAT_PAGE, PLAT_READ);
         }

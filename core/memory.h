@@ -17,7 +17,7 @@
 
 #define WASM_PAGE 65536u
 #define MEMORY_SPARE (1u << 20) /* tracked zero pages past the image: growth without a system call */
-#define MEMORY_HOT_MAX 96u      /* pages copied back blindly after each run */
+#define MEMORY_HOT_MAX 256u     /* pages copied back blindly after each run */
 #define MEMORY_COLD_MAX 48u     /* write faults in one run before the rest is opened at once */
 #define MEMORY_PROMOTE 2u       /* a cold page that was written in this many runs becomes hot */
 

@@ -48,7 +48,7 @@ tfaas_status_t message_end(struct task *task)
                 task->restored_pages},
     };
     if (task->held) {
-        slot.kind = run->response_started ? TFAAS_BODY : TFAAS_RESPONSE;
+        slot.kind = run->response_sent > 0 ? TFAAS_BODY : TFAAS_RESPONSE;
         slot.flags = TFAAS_END | TFAAS_LAST;
     }
     tfaas_status_t status = message_send(NULL, &slot, task->held, task->held_size);

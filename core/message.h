@@ -4,7 +4,7 @@
 #ifndef TFAAS_CORE_MESSAGE_H
 #define TFAAS_CORE_MESSAGE_H
 
-#include "sched.h"
+#include "scheduler.h"
 #include "tfaas/abi.h"
 
 void message_setup(void *window);

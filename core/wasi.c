@@ -268,7 +268,6 @@ static int32_t send_response(run_t *run, memory_t *memory, uint32_t at, uint32_t
             result = -E_CANCELED;
             break;
         }
-        run->response_started = true;
     } while (done < size);
     if (piece != small)
         free(piece);

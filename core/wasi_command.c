@@ -181,7 +181,6 @@ static bool send_out(run_t *run, unsigned status, struct span type, bool last)
     run->out_size = 0;
     if (invocation_write(run, run->out + HEAD_ROOM - head_size, size, last) < 0)
         return false;
-    run->response_started = true;
     run->response_ended = last;
     return true;
 }
@@ -346,17 +345,19 @@ static void put_field_name(struct strings *s, struct span name)
     }
 }
 
-/* Only the first field of a name counts, as in the watchdogs; and the names of the request line
- * are not a caller's to forge through a header. */
+/* Only the first field of a name counts, as in the watchdogs. Not a caller's to forge through a
+ * header: what stands for the request line, and, by an underscore, another field's variable. */
 static bool field_is_shown(const run_t *run, size_t before, struct span name)
 {
     static const char *const reserved[] = {"method", "path", "query", "host"};
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
         if (span_is(name, reserved[i]))
             return false;
+    if (memchr(name.data, '_', name.size))
+        return false;
     struct span earlier, value;
     size_t at = 0;
-    while (at < before && bhttp_next_field(run->head.fields, &at, &earlier, &value) && at < before)
+    while (at < before && bhttp_next_field(run->head.fields, &at, &earlier, &value))
         if (earlier.size == name.size && memcmp(earlier.data, name.data, name.size) == 0)
             return false;
     return true;

@@ -8,7 +8,7 @@
 #include "invocation.h"
 #include "memory.h"
 
-#define ENGINE_STACK_MAX (256u * 1024) /* native stack one invocation's Wasm may use */
+#define ENGINE_STACK_MAX (1024u * 1024) /* native stack one invocation's Wasm may use */
 #define ENGINE_TABLE_MAX 1000000       /* elements in all tables of an instance */
 
 struct engine_module;

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE /* memmem */
 #include "engine/engine.h"
+#include "plat/plat.h"
 #include "wasi.h"
 
 #include <stdio.h>
@@ -318,6 +319,7 @@ void engine_module_free(struct engine_module *module)
 {
     if (!module)
         return;
+    plat_untrap_code(); /* a tick may have trapped it, and nothing ran into the trap since */
     if (module->pre)
         wasmtime_instance_pre_delete(module->pre);
     wasmtime_module_delete(module->module);

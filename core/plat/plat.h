@@ -62,17 +62,18 @@ void plat_tick_arm(uint64_t ns);
 /* Only inside the tick hook: one more tick `ns` from now. */
 void plat_tick_again(uint64_t ns);
 /* Only inside the tick hook: takes the permission to execute [start, end) away, so that the code
- * running now (the engine, a host call) faults on its way back into it; that fault restores the permission and
- * diverts there. For runs that spend their time in bulk operations or host calls. */
+ * running now (the engine, a host call) faults on its way back into it; that fault restores the
+ * permission and diverts there. For runs that spend their time in bulk operations or host calls. */
 void plat_trap_code(uintptr_t start, uintptr_t end);
-/* Takes plat_trap_code back. Before code that may be trapped is released; a switch back does it too. */
+/* Takes plat_trap_code back. Before code that may be trapped is released; a switch back does it
+ * too. */
 void plat_untrap_code(void);
 /* Where diverted code lands, on its own stack with every register saved; returns to resume. */
 extern void (*plat_diverted)(void);
 
 /* --- a second flow of control: stack and thread block --- */
 struct plat_context; /* opaque */
-#define PLAT_STACK_SIZE (512u * 1024)
+#define PLAT_STACK_SIZE (1280u * 1024)
 struct plat_context *plat_context_new(void); /* NULL: out of memory */
 /* `fn` starts on the context's stack at the next switch to it. It must never return. */
 void plat_context_start(struct plat_context *context, void (*fn)(void *), void *argument);

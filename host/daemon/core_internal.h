@@ -1,5 +1,6 @@
 /*
- * core_internal.h - what core_link.c (life of a link) and core_messages.c (what a core says) share.
+ * core_internal.h - what core_link.c (life of a link), core_calls.c (what goes to a core) and
+ * core_messages.c (what a core says) share.
  */
 #ifndef TFAAS_HOST_CORE_INTERNAL_H
 #define TFAAS_HOST_CORE_INTERNAL_H
@@ -31,7 +32,7 @@ struct core_load {
     struct core_function *function; /* NULL: forgotten, freed when nothing refers to it */
     uint8_t *bundle;                /* SENDING */
     size_t bundle_size, bundle_at;
-    bool unload_due;
+    bool unload_due, unload_sent;
     uint64_t last_used_ns, failed_ns;
     tfaas_status_t status; /* FAILED */
     struct core_call_list waiting; /* SENDING: INVOKE goes behind the bundle */
@@ -58,7 +59,8 @@ struct core_link {
     struct core_call_list ended; /* `end` not called yet */
     uint32_t queued;             /* in queue and in all loads' waiting */
     struct core_load_list loads;
-    uint32_t load_count, loading, next_load_id;
+    uint32_t load_count, loading, last_load_id;
+    bool load_id_used[TFAAS_FUNCTIONS_MAX]; /* 0 is never used */
     uint64_t launched_ns, progress_ns, idle_since_ns, backoff_ns, not_before_ns;
     TAILQ_ENTRY(core_link) entry, awake_entry;
 };
@@ -67,14 +69,19 @@ struct core_link {
 void link_awake(struct core_link *link);
 void link_doom(struct core_link *link, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void link_pump(struct core_link *link);
 void link_ring(struct core_link *link);
+void link_flush(struct core_link *link);
+tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error) TFAAS_MUST_USE;
+
+/* core_calls.c */
+void link_pump(struct core_link *link); /* sends what is due and what waits, as far as there is room */
 void slot_release(struct core_link *link, struct core_slot *slot);
-void load_drop(struct core_load *load);
+void load_forget(struct core_load *load); /* UNLOAD follows when it can */
+void load_free(struct core_load *load);
+void queue_fail(struct core_link *link, struct core_call_list *list, struct core_call *call,
+               tfaas_status_t status, const char *reason);
 
 /* core_messages.c: takes up to CORE_DRAIN_MESSAGES. A broken rule dooms the link. True: more. */
 bool link_drain(struct core_link *link);
-/* Text that came from a core: UTF-8 without controls (tab stays); at most `capacity` - 1 bytes. */
-size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size);
 
 #endif

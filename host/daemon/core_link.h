@@ -121,4 +121,8 @@ void core_call_consumed(struct core_call *call, size_t size);
 /* The caller is gone. The link never touches the call again; `end` is not called. */
 void core_call_cancel(struct core_call *call);
 
+/* Text that came from elsewhere: UTF-8 without controls (a tab stays), the rest becomes '?'. At most
+ * `capacity` - 1 bytes and a NUL. */
+size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size);
+
 #endif

@@ -44,6 +44,22 @@ size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size)
     return out;
 }
 
+/* The same for several lines: line ends stay. */
+static void lines_clean(char *to, size_t capacity, const uint8_t *from, size_t size)
+{
+    size_t out = 0;
+    while (size > 0 && out + 1 < capacity) {
+        const uint8_t *stop = memchr(from, '\n', size);
+        size_t line = stop ? (size_t)(stop - from) : size;
+        out += text_clean(to + out, capacity - out, from, line);
+        if (stop && line + 1 < size && out + 1 < capacity)
+            to[out++] = '\n';
+        from += line + (stop ? 1 : 0);
+        size -= line + (stop ? 1 : 0);
+    }
+    to[out] = 0;
+}
+
 static struct core_load *load_by_id(struct core_link *link, uint32_t id)
 {
     struct core_load *load;
@@ -83,6 +99,12 @@ static bool on_ready(struct core_link *link, const struct tfaas_slot *m)
 static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const uint8_t *payload)
 {
     struct core_load *load = load_by_id(link, m->id);
+    if (load && load->unload_sent && load->state >= LOAD_READY) {
+        if (m->arg[0] != TFAAS_CANCELLED || load->running)
+            return refuse(link, "UNLOAD answered wrongly", m);
+        load_free(load);
+        return true;
+    }
     if (!load || (load->state != LOAD_SENDING && load->state != LOAD_SENT))
         return refuse(link, "LOADED for nothing that is being loaded", m);
     if (m->arg[0] >= TFAAS_STATUS_COUNT)
@@ -91,7 +113,7 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     if (status == TFAAS_OK && load->state == LOAD_SENDING)
         return refuse(link, "LOADED before the bundle was complete", m);
     char text[CORE_TEXT_MAX];
-    (void)text_clean(text, sizeof text, payload, m->size);
+    lines_clean(text, sizeof text, payload, m->size);
     uint64_t now = link->hub->now_ns, spent = now - link->progress_ns;
     link->progress_ns = now;
     link->loading--;
@@ -107,7 +129,6 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     TAILQ_CONCAT(&link->queue, &load->waiting, entry);
     if (load->function)
         link->hub->owner->loaded(load->function, status, text);
-    load_drop(load);
     return true;
 }
 

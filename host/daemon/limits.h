@@ -19,12 +19,12 @@
 #define FUNCTION_MEMORY_MAX (1024 * MIB)
 #define FUNCTION_RESPONSE_MAX (64 * MIB)
 #define FUNCTION_LOG_MAX (1 * MIB)
-#define FUNCTION_HOSTCALL_MAX 1000000ull
+#define FUNCTION_HOSTCALL_MAX 100000000ull /* about a minute of nothing else */
 
 /* --- HTTP --- */
 #define HTTP_CONNECTIONS_MAX 8192u /* max_connections */
 #define HTTP_CONNECTIONS_PER_IP 4096u /* max_connections_per_ip; an ingress is one address */
-#define HTTP_CONNECTION_MEMORY (96 * KIB) /* bounds the request head and the response head */
+#define HTTP_CONNECTION_MEMORY (32 * KIB) /* bounds the request head and the response head */
 #define HTTP_HEAD_MAX (32 * KIB)
 #define HTTP_URI_MAX (8 * KIB)
 #define HTTP_IDLE_S 75u                       /* silence on a connection */
@@ -34,10 +34,11 @@
 #define HTTP_BODY_MAX (64 * MIB)              /* max_body: a function's request content */
 #define HTTP_API_BODY_MAX (1 * MIB)           /* JSON of the REST surface */
 #define HTTP_UPLOAD_HOLD (48 * KIB)           /* content kept back so that it travels with INVOKE */
-#define HTTP_DISCARD_MAX (1 * MIB)            /* of a refused body, before the connection is cut */
+#define HTTP_DISCARD_MAX (8 * MIB)            /* of a refused body, so that its answer is seen */
 #define HTTP_STREAM_BLOCK (32 * KIB)
 /* A response that comes while the request still arrives is held in memory; all calls together. */
 #define HTTP_HELD_TOTAL (256 * MIB)
+#define HTTP_DUPLEX_AFTER (64 * KIB) /* of it: then it is sent while the request still arrives */
 #define HTTP_CALL_ID_MAX 128u
 
 /* --- one core --- */
@@ -65,6 +66,7 @@
 
 /* --- the loop --- */
 #define TICK_NS (100 * NS_PER_MS)
+#define SWEEP_NS (250 * NS_PER_MS) /* slow and vanished clients */
 #define SHUTDOWN_NS (10 * NS_PER_S)
 #define PEER_CHECK_NS (200 * NS_PER_MS) /* a call this old: is the client still there? */
 

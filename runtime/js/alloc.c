@@ -3,6 +3,7 @@
  * Must never hand out a block that is not 8-byte aligned.
  */
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,27 +12,36 @@
 /* A block is a 4-byte header (size class, or LARGE) followed by the user's bytes, which are
  * 8-byte aligned; the sizes below count both. */
 #define HEADER_SIZE 4u
-#define LARGE 0xffffffffu
-#define FINE_STEP 8u
-#define FINE_MAX 512u
-#define FINE_COUNT (FINE_MAX / FINE_STEP)
-#define SMALL_MAX 4096u
+#define LARGE       0xffffffffu
+#define FINE_STEP   8u
+#define FINE_MAX    512u
+#define FINE_COUNT  (FINE_MAX / FINE_STEP)
+#define SMALL_MAX   4096u
 #define CLASS_COUNT (FINE_COUNT + 12u) /* 4 per doubling: 512 to 4096 */
 #define REGION_SIZE (64u * 1024)       /* later regions */
 #define READY_SMALL (96u * 1024)       /* what alloc_freeze() keeps ready for one request */
 #define READY_LARGE (160u * 1024)
-#define PAGE_SIZE 4096u
-#define SIZE_LIMIT 0x7ffff000u
+#define PAGE_SIZE   4096u
+#define SIZE_LIMIT  0x7ffff000u
 
 struct free_block {
     struct free_block *next;
 };
 
-static struct {
+struct region {
+    struct region *next;
+    uint32_t size;
+};
+
+struct alloc_heap {
     char *bump; /* next header, 4 mod 8 */
     char *end;
     struct free_block *free[CLASS_COUNT];
-} heap;
+    struct region *regions;
+};
+
+struct alloc_heap alloc_main, alloc_scratch;
+static bool clear_freed = true, has_failed;
 
 static unsigned class_of(size_t total)
 {
@@ -59,14 +69,19 @@ static uint32_t *header_of(const void *user)
     return (uint32_t *)((uintptr_t)user - HEADER_SIZE);
 }
 
-static int new_region(size_t size, size_t align)
+static int new_region(struct alloc_heap *heap, size_t size, size_t align)
 {
-    char *region = aligned_alloc(align, size);
+    struct region *region = aligned_alloc(align, size);
 
-    if (!region)
+    if (!region) {
+        has_failed = true;
         return -1;
-    heap.bump = region + HEADER_SIZE;
-    heap.end = region + size;
+    }
+    region->next = heap->regions;
+    region->size = (uint32_t)size;
+    heap->regions = region;
+    heap->bump = (char *)(region + 1) + HEADER_SIZE;
+    heap->end = (char *)region + size;
     return 0;
 }
 
@@ -74,52 +89,79 @@ int alloc_freeze(void)
 {
     void *large;
 
-    memset(heap.free, 0, sizeof(heap.free));
-    if (new_region(READY_SMALL, PAGE_SIZE))
+    memset(alloc_main.free, 0, sizeof(alloc_main.free));
+    if (new_region(&alloc_main, READY_SMALL, PAGE_SIZE))
         return -1;
     large = malloc(READY_LARGE);
     if (!large)
         return -1;
     free(large);
+    clear_freed = false;
+    has_failed = false;
     return 0;
+}
+
+bool alloc_has_failed(void)
+{
+    return has_failed;
+}
+
+void alloc_thaw(void)
+{
+    clear_freed = true;
+}
+
+void alloc_drop_scratch(void)
+{
+    struct region *region = alloc_scratch.regions;
+
+    while (region) {
+        struct region *next = region->next;
+
+        memset(region, 0, region->size);
+        free(region);
+        region = next;
+    }
+    memset(&alloc_scratch, 0, sizeof(alloc_scratch));
 }
 
 static void *large_malloc(size_t size)
 {
     char *block = malloc(size + 8u);
 
-    if (!block)
+    if (!block) {
+        has_failed = true;
         return NULL;
+    }
     *header_of(block + 8) = LARGE;
     return block + 8;
 }
 
-static void *small_malloc(unsigned class)
+static void *small_malloc(struct alloc_heap *heap, unsigned class)
 {
-    struct free_block *block = heap.free[class];
+    struct free_block *block = heap->free[class];
     size_t size = class_size(class);
     char *user;
 
     if (block) {
-        heap.free[class] = block->next;
+        heap->free[class] = block->next;
         return block; /* its header still holds the class */
     }
-    if ((size_t)(heap.end - heap.bump) < size + HEADER_SIZE && new_region(REGION_SIZE, 16))
+    if ((size_t)(heap->end - heap->bump) < size + HEADER_SIZE && new_region(heap, REGION_SIZE, 16))
         return NULL;
-    user = heap.bump + HEADER_SIZE;
-    heap.bump += size;
+    user = heap->bump + HEADER_SIZE;
+    heap->bump += size;
     *header_of(user) = class;
     return user;
 }
 
 static void *alloc_malloc(void *opaque, size_t size)
 {
-    (void)opaque;
     if (size > SIZE_LIMIT)
         return NULL;
     if (size + HEADER_SIZE > SMALL_MAX)
         return large_malloc(size);
-    return small_malloc(class_of(size + HEADER_SIZE));
+    return small_malloc(opaque, class_of(size + HEADER_SIZE));
 }
 
 static void *alloc_calloc(void *opaque, size_t count, size_t size)
@@ -135,27 +177,6 @@ static void *alloc_calloc(void *opaque, size_t count, size_t size)
     return user;
 }
 
-static void alloc_free(void *opaque, void *user)
-{
-    uint32_t class;
-    struct free_block *block = user;
-
-    (void)opaque;
-    if (!user)
-        return;
-    class = *header_of(user);
-    if (class == LARGE) {
-        free((char *)user - 8);
-        return;
-    }
-    if ((char *)header_of(user) + class_size(class) == heap.bump) {
-        heap.bump = (char *)header_of(user);
-        return;
-    }
-    block->next = heap.free[class];
-    heap.free[class] = block;
-}
-
 static size_t alloc_usable_size(const void *user)
 {
     uint32_t class = *header_of(user);
@@ -165,18 +186,43 @@ static size_t alloc_usable_size(const void *user)
     return class_size(class) - HEADER_SIZE;
 }
 
+static void alloc_free(void *opaque, void *user)
+{
+    uint32_t class;
+    struct alloc_heap *heap = opaque;
+    struct free_block *block = user;
+
+    if (!user)
+        return;
+    class = *header_of(user);
+    if (clear_freed)
+        memset(user, 0, alloc_usable_size(user));
+    if (class == LARGE) {
+        free((char *)user - 8);
+        return;
+    }
+    if ((char *)header_of(user) + class_size(class) == heap->bump) {
+        heap->bump = (char *)header_of(user);
+        if (clear_freed)
+            *header_of(user) = 0;
+        return;
+    }
+    block->next = heap->free[class];
+    heap->free[class] = block;
+}
+
 /* The last block of the region grows where it is: growing strings and arrays stay compact. */
-static void *grow_in_place(void *user, uint32_t class, size_t size)
+static void *grow_in_place(struct alloc_heap *heap, void *user, uint32_t class, size_t size)
 {
     char *start = (char *)header_of(user);
     unsigned wanted;
 
-    if (start + class_size(class) != heap.bump || size + HEADER_SIZE > SMALL_MAX)
+    if (start + class_size(class) != heap->bump || size + HEADER_SIZE > SMALL_MAX)
         return NULL;
     wanted = class_of(size + HEADER_SIZE);
-    if ((size_t)(heap.end - start) < class_size(wanted) + HEADER_SIZE)
+    if ((size_t)(heap->end - start) < class_size(wanted) + HEADER_SIZE)
         return NULL;
-    heap.bump = start + class_size(wanted);
+    heap->bump = start + class_size(wanted);
     *header_of(user) = wanted;
     return user;
 }
@@ -193,14 +239,15 @@ static void *alloc_realloc(void *opaque, void *user, size_t size)
     if (size > SIZE_LIMIT)
         return NULL;
     class = *header_of(user);
-    if (class == LARGE) {
+    if (class == LARGE && !clear_freed) {
         block = realloc((char *)user - 8, size + 8u);
+        has_failed = has_failed || !block;
         return block ? block + 8 : NULL;
     }
-    old_size = class_size(class) - HEADER_SIZE;
+    old_size = alloc_usable_size(user);
     if (size <= old_size)
         return user;
-    moved = grow_in_place(user, class, size);
+    moved = class == LARGE ? NULL : grow_in_place(opaque, user, class, size);
     if (moved)
         return moved;
     moved = alloc_malloc(opaque, size);

@@ -7,11 +7,26 @@
 #ifndef TFAAS_JS_ALLOC_H
 #define TFAAS_JS_ALLOC_H
 
+#include <stdbool.h>
 #include "quickjs.h"
 
-extern const JSMallocFunctions alloc_functions;
+extern const JSMallocFunctions alloc_functions; /* their opaque pointer is a struct alloc_heap */
 
-/* Start a new region with room for a small request. Returns 0, or -1 when memory cannot grow. */
+struct alloc_heap;
+extern struct alloc_heap alloc_main;    /* what requests use */
+extern struct alloc_heap alloc_scratch; /* for what is thrown away before the image is taken */
+
+/* The main heap starts a new region with room for a small request, and freed memory is no longer
+ * cleared. Returns 0, or -1 when memory cannot grow. */
 int alloc_freeze(void);
+
+/* From now on freed memory is cleared: pages that hold nothing are zero in the image. */
+void alloc_thaw(void);
+
+/* Has an allocation failed since alloc_freeze()? */
+bool alloc_has_failed(void);
+
+/* Gives back all of the scratch heap, cleared. Nothing in it may be used any more. */
+void alloc_drop_scratch(void);
 
 #endif

@@ -10,7 +10,10 @@
 #include "quickjs.c"
 #include "engine.h"
 
-#define HASH_SEED 0x9e3779b9u /* any constant: an instance serves one request, then is thrown away */
+#define HASH_SEED                                                                                  \
+    0x9e3779b9u /* any constant: an instance serves one request, then is thrown away */
+
+#define JSON_DEPTH_MAX 512
 
 JSContext *engine_new_context(JSRuntime *runtime)
 {
@@ -52,6 +55,37 @@ bool engine_text(JSContext *ctx, JSValueConst value, struct engine_text *text)
     text->latin1 = string->is_wide_char ? NULL : str8(string);
     text->utf16 = string->is_wide_char ? str16(string) : NULL;
     return true;
+}
+
+JSValue engine_eval_wrapped(JSContext *ctx, const char *text, size_t size, const char *file)
+{
+    /* JS_Eval2 takes line 0 for "not given" */
+    return JS_EvalInternal(ctx, ctx->global_obj, text, size, file, 0, JS_EVAL_TYPE_GLOBAL, -1);
+}
+
+bool engine_json_too_deep(const uint8_t *text, size_t size)
+{
+    size_t depth = 0;
+    bool quoted = false;
+
+    for (size_t i = 0; i < size; i++) {
+        uint8_t byte = text[i];
+
+        if (quoted) {
+            if (byte == '\\')
+                i++;
+            else if (byte == '"')
+                quoted = false;
+        } else if (byte == '"') {
+            quoted = true;
+        } else if (byte == '[' || byte == '{') {
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+        } else if ((byte == ']' || byte == '}') && depth) {
+            depth--;
+        }
+    }
+    return false;
 }
 
 JSValue engine_latin1_string(JSContext *ctx, const char *data, size_t size)

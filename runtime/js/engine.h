@@ -32,6 +32,14 @@ void engine_defer_gc(JSRuntime *runtime, size_t bytes);
 /* View of ToString(value); false: exception pending. */
 bool engine_text(JSContext *ctx, JSValueConst value, struct engine_text *text);
 
+/* Evaluates NUL-terminated global code whose first line is ours: the next is the author's line 1.
+ */
+JSValue engine_eval_wrapped(JSContext *ctx, const char *text, size_t size, const char *file);
+
+/* Does JSON text nest deeper than the native stack is sure to allow? The engine's parser recurses
+ * on that stack, whose end is a trap, not an exception. */
+bool engine_json_too_deep(const uint8_t *text, size_t size);
+
 /* A string of Latin-1 bytes. */
 JSValue engine_latin1_string(JSContext *ctx, const char *data, size_t size);
 

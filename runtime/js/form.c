@@ -30,7 +30,7 @@ static JSValue decode(JSContext *ctx, struct slice text, uint8_t *scratch)
         }
         scratch[size++] = byte;
     }
-    return JS_NewStringLen(ctx, (const char *)scratch, size);
+    return text_from_utf8(ctx, scratch, size);
 }
 
 /* Takes `value`. */

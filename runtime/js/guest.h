@@ -22,6 +22,10 @@ void native_start_invocation(void);
 /* web.c: natives of the fetch handler form. */
 int web_add_natives(JSContext *ctx, JSValueConst native);
 
+/* text.c. rest: bytes of an unfinished sequence at the end when all before is well-formed. */
+JSValue text_from_utf8(JSContext *ctx, const uint8_t *data, size_t size);
+bool text_is_utf8(const uint8_t *data, size_t size, size_t *rest);
+
 /* form.c: a=1&b=2 as an object; names that come again give an array. */
 JSValue form_parse(JSContext *ctx, struct slice text);
 
@@ -38,8 +42,8 @@ bool openfaas_wants_callback(JSContext *ctx, JSValueConst handler);
 /* timer.c */
 int timer_add_natives(JSContext *ctx, JSValueConst native);
 bool timer_pending(void);
-bool timer_wait(void);           /* sleeps until the next is due; false: the host refused */
-void timer_run(JSContext *ctx);  /* calls those that are due */
+bool timer_wait(void);          /* sleeps until the next is due; false: the host refused */
+void timer_run(JSContext *ctx); /* calls those that are due */
 
 /* report.c: writes an error with its own stack to the log, `what` in front when not NULL. */
 void report_error(JSContext *ctx, const char *what, JSValueConst error);

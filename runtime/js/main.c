@@ -15,9 +15,10 @@
 
 /* The linear stack is [0, stack size); what lies below this is for C functions that run after the
  * last check. */
-#define STACK_LOWEST (10u * 1024)
-#define GC_AFTER (4u << 20) /* a small request never collects */
+#define STACK_LOWEST   (10u * 1024)
+#define GC_AFTER       (4u << 20) /* a small request never collects */
 #define REJECTIONS_MAX 32
+#define BOOTSTRAP_MAX  16
 
 enum form { FORM_NONE, FORM_OPENFAAS, FORM_FETCH };
 
@@ -69,22 +70,75 @@ static void report_rejections(JSContext *ctx, JSValueConst mine)
     rejections.count = 0;
 }
 
-static int run_bootstrap(JSContext *ctx, JSValueConst native)
+/* Compiles one script in a runtime of its own, so that what parsing leaves behind does not lie
+ * between the objects that stay. Bytecode in js_malloc'ed memory of `ctx`; without source text,
+ * which only Function.prototype.toString would show. NULL: failed. */
+static uint8_t *compile_script(JSContext *ctx, const struct bootstrap_script *script, size_t *size)
+{
+    JSValue function =
+        JS_Eval(ctx, script->text, script->size, script->name,
+                JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT | JS_EVAL_FLAG_COMPILE_ONLY);
+    uint8_t *code;
+
+    if (JS_IsException(function)) {
+        report_error(ctx, script->name, JS_GetException(ctx));
+        return NULL;
+    }
+    code = JS_WriteObject(ctx, size, function, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
+    JS_FreeValue(ctx, function);
+    return code;
+}
+
+static int run_script(JSContext *ctx, const struct bootstrap_script *script, JSValueConst native,
+                      const uint8_t *code, size_t size)
+{
+    JSValue function = JS_ReadObject(ctx, code, size, JS_READ_OBJ_BYTECODE), result;
+
+    if (!JS_IsException(function))
+        function = JS_EvalFunction(ctx, function);
+    result = JS_IsException(function)
+                 ? JS_EXCEPTION
+                 : JS_Call(ctx, function, JS_UNDEFINED, 2, (JSValue[]){native, guest_internals});
+    if (JS_IsException(result)) {
+        report_error(ctx, script->name, JS_GetException(ctx));
+        return -1;
+    }
+    JS_FreeValues(ctx, function, result);
+    return 0;
+}
+
+/* The compiled scripts wait outside both heaps while the scratch runtime is dropped. */
+static int compile_bootstrap(uint8_t **code, size_t *sizes)
+{
+    JSRuntime *runtime = JS_NewRuntime2(&alloc_functions, &alloc_scratch);
+    JSContext *ctx = runtime ? engine_new_context(runtime) : NULL;
+
+    if (!ctx)
+        return -1;
+    engine_set_stack_limit(runtime, STACK_LOWEST);
+    for (size_t i = 0; i < bootstrap_count; i++) {
+        uint8_t *written = compile_script(ctx, &bootstrap_scripts[i], &sizes[i]);
+
+        code[i] = written ? malloc(sizes[i]) : NULL;
+        if (!code[i])
+            return -1;
+        memcpy(code[i], written, sizes[i]);
+        js_free(ctx, written);
+        memset(bootstrap_scripts[i].text, 0, bootstrap_scripts[i].size);
+    }
+    JS_FreeContext(ctx);
+    JS_FreeRuntime(runtime);
+    alloc_drop_scratch();
+    return 0;
+}
+
+static int run_bootstrap(JSContext *ctx, JSValueConst native, uint8_t **code, const size_t *sizes)
 {
     for (size_t i = 0; i < bootstrap_count; i++) {
-        const struct bootstrap_script *script = &bootstrap_scripts[i];
-        JSValue function = JS_Eval(ctx, script->text, script->size, script->name,
-                                   JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT);
-        JSValue result = JS_IsException(function)
-                             ? JS_EXCEPTION
-                             : JS_Call(ctx, function, JS_UNDEFINED, 2,
-                                       (JSValue[]){native, guest_internals});
-
-        if (JS_IsException(result)) {
-            report_error(ctx, script->name, JS_GetException(ctx));
+        if (run_script(ctx, &bootstrap_scripts[i], native, code[i], sizes[i]))
             return -1;
-        }
-        JS_FreeValues(ctx, function, result);
+        memset(code[i], 0, sizes[i]);
+        free(code[i]);
     }
     return 0;
 }
@@ -93,10 +147,12 @@ EXPORT(tfaas_init) int32_t tfaas_init(void)
 {
     JSContext *ctx;
     JSValue native;
+    uint8_t *code[BOOTSTRAP_MAX] = {NULL};
+    size_t sizes[BOOTSTRAP_MAX];
 
-    if (guest.ctx)
+    if (guest.ctx || bootstrap_count > BOOTSTRAP_MAX || compile_bootstrap(code, sizes))
         return 1;
-    guest.runtime = JS_NewRuntime2(&alloc_functions, NULL);
+    guest.runtime = JS_NewRuntime2(&alloc_functions, &alloc_main);
     if (!guest.runtime)
         return 1;
     engine_set_stack_limit(guest.runtime, STACK_LOWEST);
@@ -108,7 +164,8 @@ EXPORT(tfaas_init) int32_t tfaas_init(void)
     JS_SetHostPromiseRejectionTracker(guest.runtime, track_rejection, NULL);
     guest_internals = JS_NewObject(ctx);
     native = native_object(ctx);
-    if (JS_IsException(guest_internals) || JS_IsException(native) || run_bootstrap(ctx, native))
+    if (JS_IsException(guest_internals) || JS_IsException(native) ||
+        run_bootstrap(ctx, native, code, sizes))
         return 1;
     JS_RunGC(guest.runtime);
     guest.ctx = ctx;
@@ -151,9 +208,20 @@ static enum turn run_until(JSContext *ctx, JSValueConst promise)
     }
 }
 
+/* With nothing left even for the error object the engine throws null. */
+static bool is_out_of_memory(JSContext *ctx, JSValueConst error)
+{
+    return engine_is_out_of_memory(ctx, error) || (JS_IsNull(error) && alloc_has_failed());
+}
+
+static const char no_memory_text[] = "Error: out of memory (the function's memory limit)\n";
+
 static int32_t load_failed(JSContext *ctx, JSValue error)
 {
-    report_error(ctx, NULL, error);
+    if (is_out_of_memory(ctx, error))
+        host_log(no_memory_text, sizeof(no_memory_text) - 1);
+    else
+        report_error(ctx, NULL, error);
     return 1;
 }
 
@@ -175,7 +243,8 @@ static bool take_handler(JSContext *ctx, JSValueConst found)
         JS_ToInt32(ctx, &number, form))
         return false;
     guest.form = (enum form)number;
-    guest.wants_callback = guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
+    guest.wants_callback =
+        guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
     return guest.form != FORM_OPENFAAS || openfaas_prepare(ctx) == 0;
 }
 
@@ -198,6 +267,7 @@ EXPORT(tfaas_load) int32_t tfaas_load(void)
     char *arguments = host_arguments(&count);
     JSValue promise, found;
 
+    alloc_thaw();
     if (!ctx || count < 2)
         return load_failed_with("no entry file is named\n");
     promise = start_entry(ctx, arguments + strlen(arguments) + 1);
@@ -221,15 +291,18 @@ EXPORT(tfaas_load) int32_t tfaas_load(void)
     JS_FreeValues(ctx, promise, found);
     JS_RunGC(guest.runtime);
     engine_defer_gc(guest.runtime, GC_AFTER);
-    return alloc_freeze() ? load_failed_with("Error: out of memory\n") : 0;
+    return alloc_freeze() ? load_failed_with(no_memory_text) : 0;
 }
 
 /* The function threw: the log learns why, the caller does not. */
 static int32_t fail(JSContext *ctx, JSValue error)
 {
-    bool no_memory = engine_is_out_of_memory(ctx, error);
+    bool no_memory = is_out_of_memory(ctx, error);
 
-    report_error(ctx, "Uncaught", error);
+    if (no_memory)
+        host_log(no_memory_text, sizeof(no_memory_text) - 1);
+    if (!JS_IsNull(error) || !no_memory)
+        report_error(ctx, "Uncaught", error); /* where it happened */
     if (response_state() == RESPONSE_DONE)
         return 0;
     if (response_state() != RESPONSE_NONE || no_memory)
@@ -256,10 +329,11 @@ static int32_t wait_for_deadline(void)
 /* Ends a call whose handler returned `result`. */
 static int32_t settle(JSContext *ctx, JSValueConst result)
 {
-    bool is_promise = JS_IsPromise(result);
+    bool is_promise = JS_IsPromise(result), is_nothing = JS_IsUndefined(result);
     JSValue value = result;
 
-    if (is_promise || (JS_IsUndefined(result) && response_state() == RESPONSE_NONE)) {
+    /* node's templates drop what a callback handler returns */
+    if (is_promise || (response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
         enum turn turn = run_until(ctx, result);
 
         if (turn == TURN_REFUSED)

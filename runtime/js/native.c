@@ -291,55 +291,17 @@ static JSValue encode_utf8(JSContext *ctx, JSValueConst this_value, int argc, JS
     return bytes;
 }
 
-/* Length of the well-formed sequence at `data`, 0: ill-formed, -1: cut off by the end. */
-static int utf8_sequence(const uint8_t *data, size_t size)
-{
-    uint8_t low = 0x80, high = 0xbf;
-    size_t need;
-
-    if (data[0] < 0x80)
-        return 1;
-    if (data[0] < 0xc2 || data[0] > 0xf4)
-        return 0;
-    need = data[0] < 0xe0 ? 2 : data[0] < 0xf0 ? 3 : 4;
-    if (data[0] == 0xe0)
-        low = 0xa0;
-    else if (data[0] == 0xed)
-        high = 0x9f;
-    else if (data[0] == 0xf0)
-        low = 0x90;
-    else if (data[0] == 0xf4)
-        high = 0x8f;
-    for (size_t i = 1; i < need; i++) {
-        if (i == size)
-            return -1;
-        if (data[i] < low || data[i] > high)
-            return 0;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return (int)need;
-}
-
 /* utf8State(view) -> -1 ill-formed, else how many bytes at the end are an unfinished sequence */
 static JSValue utf8_state(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     uint8_t *data;
-    size_t size, at = 0;
-    bool good = true;
+    size_t size, rest;
 
     (void)this_value, (void)argc;
     if (!view_bytes(ctx, argv[0], &data, &size))
         return JS_EXCEPTION;
-    while (at < size) {
-        int length = utf8_sequence(data + at, size - at);
-
-        if (length < 0)
-            return JS_NewInt32(ctx, good ? (int32_t)(size - at) : -1);
-        good = good && length > 0;
-        at += length > 0 ? (size_t)length : 1;
-    }
-    return JS_NewInt32(ctx, good ? 0 : -1);
+    return text_is_utf8(data, size, &rest) ? JS_NewInt32(ctx, 0)
+                                           : JS_NewInt32(ctx, rest ? (int32_t)rest : -1);
 }
 
 static JSValue decode_utf8(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
@@ -350,11 +312,10 @@ static JSValue decode_utf8(JSContext *ctx, JSValueConst this_value, int argc, JS
     (void)this_value, (void)argc;
     if (!view_bytes(ctx, argv[0], &data, &size))
         return JS_EXCEPTION;
-    return JS_NewStringLen(ctx, (const char *)data, size);
+    return text_from_utf8(ctx, data, size);
 }
 
-static JSValue decode_latin1(JSContext *ctx, JSValueConst this_value, int argc,
-                             JSValueConst *argv)
+static JSValue decode_latin1(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     uint8_t *data;
     size_t size;
@@ -379,6 +340,32 @@ static JSValue parse_form(JSContext *ctx, JSValueConst this_value, int argc, JSV
     return object;
 }
 
+/* JSON.parse(text, reviver) that refuses what would run out of native stack; data[0] is the
+ * engine's own. */
+static JSValue json_parse(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
+                          int magic, JSValueConst *data)
+{
+    size_t size;
+    const char *text = JS_ToCStringLen(ctx, &size, argc ? argv[0] : JS_UNDEFINED);
+    bool deep;
+
+    (void)magic;
+    if (!text)
+        return JS_EXCEPTION;
+    deep = engine_json_too_deep((const uint8_t *)text, size);
+    JS_FreeCString(ctx, text);
+    if (deep)
+        return JS_ThrowRangeError(ctx, "the JSON text is nested too deeply");
+    return JS_Call(ctx, data[0], this_value, argc, argv);
+}
+
+/* guardJson(parse) -> its guarded form */
+static JSValue guard_json(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    (void)this_value, (void)argc;
+    return JS_NewCFunctionData2(ctx, json_parse, "parse", 2, 0, 1, argv);
+}
+
 /* --- code --- */
 
 /* compile(source, path) of a CommonJS module, already wrapped so that line 1 is the author's. */
@@ -391,14 +378,8 @@ static JSValue compile_wrapped(JSContext *ctx, JSValueConst this_value, int argc
     JSValue result = JS_EXCEPTION;
 
     (void)this_value, (void)argc;
-    if (text && path) {
-        JSEvalOptions options = {.version = JS_EVAL_OPTIONS_VERSION,
-                                 .eval_flags = JS_EVAL_TYPE_GLOBAL,
-                                 .filename = path,
-                                 .line_num = 0};
-
-        result = JS_Eval2(ctx, text, size, &options);
-    }
+    if (text && path)
+        result = engine_eval_wrapped(ctx, text, size, path);
     JS_FreeCString(ctx, text);
     JS_FreeCString(ctx, path);
     return result;
@@ -480,6 +461,7 @@ JSValue native_object(JSContext *ctx)
         JS_CFUNC_DEF("decodeLatin1", 1, decode_latin1),
         JS_CFUNC_DEF("utf8State", 1, utf8_state),
         JS_CFUNC_DEF("parseForm", 1, parse_form),
+        JS_CFUNC_DEF("guardJson", 1, guard_json),
         JS_CFUNC_DEF("compile", 2, compile_wrapped),
         JS_CFUNC_DEF("isModuleSource", 1, is_module_source),
         JS_CFUNC_DEF("importModule", 2, module_import),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # run.py - runs the end-to-end tests against build/tfaasd (or $TFAASD): every test_*.py, or those
-# whose "file.test" name contains an argument. Last line: "N passed, N failed". It leaves nothing
-# running.
+# whose "file.test" name contains an argument. Last line: "N passed, N failed", and ", N skipped"
+# if any was. It leaves nothing running.
 import importlib
 import os
 import pathlib
@@ -65,9 +65,8 @@ def main(filters):
     finally:
         for child in tree(os.getpid()) - {os.getpid()}:
             kill_tree(child)
-    if counts['skipped']:
-        print(f"{counts['skipped']} skipped")
-    print(f"{counts['ok']} passed, {counts['FAILED']} failed")
+    skipped = f", {counts['skipped']} skipped" if counts['skipped'] else ''
+    print(f"{counts['ok']} passed, {counts['FAILED']} failed{skipped}")
     return 1 if counts['FAILED'] or not counts['ok'] else 0
 
 

@@ -125,6 +125,22 @@ def with_handler(bad_entry):
         + make_tar({'handler.js': HELLO})
 
 
+def checked(header):
+    """A 512-byte header with its checksum made right."""
+    blank = header[:148] + b' ' * 8 + header[156:]
+    return blank[:148] + b'%06o\0 ' % sum(blank) + blank[156:]
+
+
+def sparse_bomb():
+    """An old GNU sparse entry: a hole of 8 GiB in a few bytes of archive."""
+    info = tarfile.TarInfo('hole.bin')
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT)[:512])
+    header[156:157] = b'S'
+    header[386:410] = b'%011o\0%011o\0' % ((8 << 30) - 1, 0)
+    header[483:495] = b'%011o\0' % ((8 << 30) - 1)
+    return checked(bytes(header))
+
+
 def test_hostile_archives(t):
     attacks = {
         'traversal': entry('../../escape.js'), 'inner traversal': entry('a/../../escape.js'),
@@ -132,7 +148,7 @@ def test_hostile_archives(t):
         'hard link': entry('l', tarfile.LNKTYPE, 'handler.js'),
         'device': entry('d', tarfile.CHRTYPE), 'fifo': entry('p', tarfile.FIFOTYPE),
         'long path': entry('a/' * 400 + 'x'), 'backslash': entry('a\\..\\b'),
-        'control byte': entry('a\x01b'),
+        'control byte': entry('a\x01b'), 'sparse bomb': sparse_bomb(),
     }
     for what, bad in attacks.items():
         answer = t.server.put_package(t.name('hostile'), with_handler(bad))
@@ -147,7 +163,7 @@ def test_broken_archives(t):
             'empty': b'', 'noise': bytes(range(256)) * 40, 'cut header': good[:300],
             'cut content': good[:-len(good) + 540], 'zeros': b'\0' * 10240,
             'flipped checksum': good[:148] + b'9999999\0' + good[156:],
-            'huge size field': good[:124] + b'77777777777\0' + good[136:],
+            'huge size field': checked(good[:124] + b'77777777777\0' + good[136:512]) + good[512:],
             'gzip': b'\x1f\x8b\x08\0' + b'\0' * 600}.items():
         answer = t.server.put_package(t.name('broken'), body)
         t.true(400 <= answer.status < 500, f'{what}: {answer}')

@@ -135,7 +135,7 @@ def test_namespace(t):
 
 
 def test_package(t):
-    """A name that is pushed again means the old content or the new, and a new one all or nothing."""
+    """A name that is pushed again means the old content or the new, whole."""
     server = t.fresh()
     t.status(server.put_package('moved', OLD), 200, 201, 202)
     for moment in range(MOMENTS):

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import generate
 import interpret
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -37,6 +38,7 @@ WAT_PROGRAMS = [
     ("recursion", 5, 0),
     ("call_indirect", 20, 0),
     ("bulk", 12, 0),
+    ("bulk_callee", 5, 0),
     ("grow", 6, 0),
     ("tables", 4, 0),
     ("start", 10, 0),
@@ -52,12 +54,15 @@ WAT_PROGRAMS = [
 ]
 # The block of a call is charged whole, so the host sees up to the rest of that block more.
 REST_OF_BLOCK = 14
+RANDOM_PROGRAMS = 250
+TOOL_SECONDS = 120
 WAT_FLAGS = ["--enable-tail-call", "--enable-extended-const"]
 NODE_FLAGS = ["--experimental-wasm-extended-const"]
 
 
 def tool(*command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False,
+                          timeout=TOOL_SECONDS)
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()}")
     return done.stdout
@@ -72,16 +77,19 @@ def compile_wat(source, out):
     tool("wat2wasm", *WAT_FLAGS, source, "-o", out)
 
 
-def check(instrument, work, name, plain, counted, argument, slack):
-    """`counted` is the module that the interpreter runs: `plain`, or its twin."""
+def prepare(instrument, work, name, plain, argument):
     metered, initial = work / f"{name}.metered.wasm", work / f"{name}.initial"
     facts = json.loads(tool(instrument, plain, metered, initial))
-    task = work / f"{name}.json"
-    task.write_text(json.dumps({
+    return {
         "plain": str(plain), "metered": str(metered), "initial": str(initial),
         "offset": facts["initial_offset"], "size": facts["initial_size"], "argument": argument,
-    }))
-    got = json.loads(tool("node", *NODE_FLAGS, HERE / "node.mjs", task))
+    }
+
+
+def compare(got, counted, argument, slack):
+    """What is wrong with node's answers, given what the interpreter says of `counted`."""
+    if "error" in got:
+        return [got["error"]], 0
     outcome, result, units, seen = interpret.interpret(counted, argument)
     first, second = got["first"], got["second"]
     problems = []
@@ -119,17 +127,26 @@ def programs(work):
             twin.write_text(re.sub("return_call", "call", text))
             compile_wat(twin, counted)
         yield name, plain, counted, argument, slack
+    for seed in range(RANDOM_PROGRAMS):
+        name = f"random-{seed}"
+        source, plain = work / f"{name}.wat", work / f"{name}.wasm"
+        source.write_text(generate.generate(seed))
+        compile_wat(source, plain)
+        yield name, plain, plain, seed * 7919 + 1, 0
 
 
 def main():
     instrument, work = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     work.mkdir(parents=True, exist_ok=True)
-    passed = failed = 0
+    cases, tasks = [], []
     for name, plain, counted, argument, slack in programs(work):
-        try:
-            problems, units = check(instrument, work, name, plain, counted, argument, slack)
-        except RuntimeError as error:
-            problems, units = [str(error)], 0
+        cases.append((name, counted, argument, slack))
+        tasks.append(prepare(instrument, work, name, plain, argument))
+    (work / "tasks.json").write_text(json.dumps(tasks))
+    answers = json.loads(tool("node", *NODE_FLAGS, HERE / "node.mjs", work / "tasks.json"))
+    passed = failed = 0
+    for (name, counted, argument, slack), got in zip(cases, answers, strict=True):
+        problems, units = compare(got, counted, argument, slack)
         if problems:
             failed += 1
             print(f"FAILED {name}: {'; '.join(problems)}")

@@ -1,8 +1,7 @@
-// node.mjs - runs a module and its metered form, each in fresh instances; prints one JSON object.
-// Arguments: a JSON file {plain, metered, initial, offset, argument}. It judges nothing.
+// node.mjs - runs modules and their metered forms, each in fresh instances; prints a JSON list.
+// Argument: a JSON file, a list of {plain, metered, initial, offset, size, argument}. It judges
+// nothing.
 import { readFileSync } from "node:fs";
-
-const task = JSON.parse(readFileSync(process.argv[2]));
 
 class Exit extends Error {}
 
@@ -13,7 +12,7 @@ function outcome(error) {
   throw error;
 }
 
-function execute(path, metered) {
+function execute(task, metered) {
   const seen = [];
   let instance;
   const work = () => instance.exports["tfaas:work"].value;
@@ -26,7 +25,7 @@ function execute(path, metered) {
       throw new Exit("exit");
     },
   };
-  instance = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(path)), { env });
+  instance = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(metered ? task.metered : task.plain)), { env });
   const exports = instance.exports;
   if (metered && task.size > 0)
     new Uint8Array(exports.memory.buffer).set(readFileSync(task.initial), task.offset);
@@ -49,7 +48,17 @@ function execute(path, metered) {
   return answer;
 }
 
-const plain = execute(task.plain, false);
-const first = execute(task.metered, true);
-const second = execute(task.metered, true);
-process.stdout.write(JSON.stringify({ plain, first, second }));
+function compare(task) {
+  try {
+    return {
+      plain: execute(task, false),
+      first: execute(task, true),
+      second: execute(task, true),
+    };
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
+
+const tasks = JSON.parse(readFileSync(process.argv[2]));
+process.stdout.write(JSON.stringify(tasks.map(compare)));

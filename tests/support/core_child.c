@@ -4,6 +4,7 @@
 #include "bhttp.h"
 #include "core.h"
 #include "package.h"
+#include "plat/linux/filter.h"
 #include "plat/linux/linux.h"
 
 #include <poll.h>
@@ -23,11 +24,23 @@ static void die(const char *what)
     exit(99);
 }
 
+void (*core_child_hook)(void *window);
+
+/* Pages without access on both sides: a core that leaves its window is noticed. */
+static void *map_window(void)
+{
+    uint8_t *around =
+        mmap(NULL, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (around == MAP_FAILED)
+        die("no address space");
+    return mmap(around + PLAT_PAGE, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
 void core_child_start(struct core_child *core)
 {
     memset(core, 0, sizeof *core);
-    core->window =
-        mmap(NULL, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    core->window = map_window();
     core->ring_fd = eventfd(0, 0);
     core->bell_fd = eventfd(0, EFD_NONBLOCK);
     if (core->window == MAP_FAILED || core->ring_fd < 0 || core->bell_fd < 0)
@@ -41,7 +54,12 @@ void core_child_start(struct core_child *core)
         int ring = dup(core->ring_fd), bell = dup(core->bell_fd);
         if (dup2(ring, WORKER_RING_FD) < 0 || dup2(bell, WORKER_BELL_FD) < 0)
             _exit(98);
+        if (core_child_hook)
+            core_child_hook(core->window);
         plat_linux_attach(core->window);
+        /* Whatever a test makes the core do, it does under the worker's system calls. */
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !filter_install(WORKER))
+            _exit(97);
         core_serve();
     }
     ring_tx_init(&core->tx, core->window, true);
@@ -57,7 +75,7 @@ void core_child_stop(struct core_child *core)
 {
     (void)kill(core->pid, SIGKILL);
     (void)waitpid(core->pid, NULL, 0);
-    (void)munmap(core->window, TFAAS_WINDOW_SIZE);
+    (void)munmap((uint8_t *)core->window - PLAT_PAGE, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE);
     (void)close(core->ring_fd);
     (void)close(core->bell_fd);
 }
@@ -150,8 +168,7 @@ static void take(struct core_answer *answer, const struct tfaas_slot *slot, cons
     }
 }
 
-void core_load(struct core_child *core, uint32_t id, const struct core_config *config,
-               struct core_answer *answer)
+void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_size)
 {
     struct package_file files[8];
     size_t count = 0;
@@ -162,8 +179,8 @@ void core_load(struct core_child *core, uint32_t id, const struct core_config *c
             (struct span){file->content, file->size ? file->size : strlen(file->content)};
     }
     const char *why = "";
-    uint8_t *package, *bytes;
-    size_t package_size, size;
+    uint8_t *package;
+    size_t package_size;
     if (package_write(config->runtime, config->entry, files, count, &package, &package_size,
                       &why) != TFAAS_OK)
         die(why);
@@ -180,14 +197,22 @@ void core_load(struct core_child *core, uint32_t id, const struct core_config *c
         .log_limit = config->log_limit ? config->log_limit : 64u << 10,
         .hostcall_limit = config->hostcall_limit ? config->hostcall_limit : 1000000,
     };
-    if (bundle_write(&bundle, &bytes, &size) != TFAAS_OK)
+    if (bundle_write(&bundle, out, out_size) != TFAAS_OK)
         die("bundle_write");
+    free(package);
+}
+
+void core_load(struct core_child *core, uint32_t id, const struct core_config *config,
+               struct core_answer *answer)
+{
+    uint8_t *bytes;
+    size_t size;
+    core_bundle(config, &bytes, &size);
     for (size_t at = 0; at < size; at += TFAAS_PAYLOAD_MAX) {
         size_t piece = size - at < TFAAS_PAYLOAD_MAX ? size - at : TFAAS_PAYLOAD_MAX;
         core_send(core, (struct tfaas_slot){.kind = TFAAS_LOAD, .id = id, .arg = {size, at}},
                   bytes + at, piece);
     }
-    free(package);
     free(bytes);
     memset(answer, 0, sizeof *answer);
     static uint8_t payload[TFAAS_PAYLOAD_MAX];

@@ -42,10 +42,15 @@ struct core_answer {
     char fault[1024]; /* text of FAULT or LOADED */
 };
 
+/* If set, called in the child before it serves. */
+extern void (*core_child_hook)(void *window);
+
 /* core_prepare() must have run in this process. Exits the test on failure to start. */
 void core_child_start(struct core_child *core);
 void core_child_stop(struct core_child *core);
 
+/* The load bundle of this package and configuration; malloc'ed. */
+void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_size);
 void core_load(struct core_child *core, uint32_t id, const struct core_config *config,
                struct core_answer *answer);
 /* Starts without waiting; returns the invocation id. `last`: the body is whole. */

@@ -25,12 +25,12 @@ struct fake_function {
     size_t size, got;
     struct bundle bundle;
     char mode[16];
-    bool loaded;
+    bool unloading;
 };
 
 struct fake_call {
     bool used, input_ended, output_done, started;
-    uint32_t id;
+    uint32_t id, function;
     char mode[16];
     uint8_t *out;
     size_t out_size, out_at;
@@ -87,8 +87,11 @@ static struct span span_of(const char *text)
 
 static void output(struct fake_call *call, const void *bytes, size_t size)
 {
+    if (call->out_at == call->out_size)
+        call->out_at = call->out_size = 0;
     call->out = realloc(call->out, call->out_size + size + 1);
-    memcpy(call->out + call->out_size, bytes, size);
+    if (size)
+        memcpy(call->out + call->out_size, bytes, size);
     call->out_size += size;
 }
 
@@ -186,6 +189,7 @@ static void start_call(struct fake_core *core, struct fake_call *call, struct fa
     memset(call, 0, sizeof *call);
     call->used = true;
     call->id = m->id;
+    call->function = f->id;
     call->in_got = m->size;
     call->in_granted = call->out_credit = TFAAS_STREAM_WINDOW;
     memcpy(call->mode, f->mode, sizeof call->mode);
@@ -251,7 +255,7 @@ static void start_call(struct fake_core *core, struct fake_call *call, struct fa
         call->output_done = true;
     } else {
         if (strcmp(mode, "log") == 0)
-            say(core, TFAAS_LOG, 0, call->id, 0, "one\ntw\x01o \xff\n", 12);
+            say(core, TFAAS_LOG, 0, call->id, 0, "one\ntw\x01o \xff\n", 11);
         if (strcmp(mode, "slow") == 0)
             call->due_ns = now_ns() + n * 1000000u;
         output_head(call, 200, "content-type", text);
@@ -309,11 +313,25 @@ static void on_load(struct fake_core *core, const struct tfaas_slot *m)
             break;
         f->mode[at] = c;
     }
-    f->loaded = true;
     if (strcmp(f->mode, "bad") == 0)
         say(core, TFAAS_LOADED, 0, f->id, TFAAS_BAD_SCRIPT, "handler.js:3:7: SyntaxError", 27);
     else if (strcmp(f->mode, "never") != 0)
         say(core, TFAAS_LOADED, 0, f->id, TFAAS_OK, NULL, 0);
+}
+
+static void finish_unloads(struct fake_core *core)
+{
+    for (size_t i = 0; i < 64; i++) {
+        struct fake_function *f = &core->functions[i];
+        bool running = false;
+        for (size_t k = 0; k < TFAAS_INFLIGHT_MAX; k++)
+            running |= core->calls[k].used && core->calls[k].function == f->id;
+        if (!f->unloading || running)
+            continue;
+        uint32_t id = f->id;
+        function_free(f);
+        say(core, TFAAS_LOADED, 0, id, TFAAS_CANCELLED, NULL, 0);
+    }
 }
 
 static void on_message(struct fake_core *core, const struct tfaas_slot *m)
@@ -329,8 +347,9 @@ static void on_message(struct fake_core *core, const struct tfaas_slot *m)
         break;
     case TFAAS_UNLOAD:
         f = function_of(core, m->id);
-        if (f)
-            function_free(f);
+        if (!f || f->unloading || f->got < f->size)
+            abort();
+        f->unloading = true;
         break;
     case TFAAS_INVOKE:
         f = function_of(core, (uint32_t)m->arg[0]);
@@ -380,7 +399,7 @@ static void hostile(struct fake_core *core)
             garbage(core);
         } else {
             for (size_t k = 0; k < sizeof(struct tfaas_slot); k++)
-                ((uint8_t *)&slots[rand_r(&core->seed) % TFAAS_SLOTS])[k] =
+                ((uint8_t *)&slots[(unsigned)rand_r(&core->seed) % TFAAS_SLOTS])[k] =
                     (uint8_t)rand_r(&core->seed);
             atomic_store(&window->c2h.head, (uint32_t)rand_r(&core->seed) % 600);
             atomic_store(&window->h2c.tail, (uint32_t)rand_r(&core->seed) % 600);
@@ -408,6 +427,7 @@ static void *core_main(void *env)
         }
         if (status == TFAAS_PEER_DEAD)
             abort();
+        finish_unloads(core);
         bool timers = false;
         for (size_t i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
             struct fake_call *call = &core->calls[i];

@@ -23,9 +23,8 @@
 extern void *_dl_allocate_tls(void *memory);
 extern void _dl_deallocate_tls(void *tcb, bool deallocate_tcb);
 extern void __ctype_init(void);
-#ifdef PLAT_STATIC_LIBC
-extern void __malloc_arena_thread_freeres(void);
-#endif
+/* Not reachable in the shared C library that unit tests link: NULL there. */
+extern void __malloc_arena_thread_freeres(void) __attribute__((weak));
 
 /* Start of glibc's struct pthread on x86-64 (tcbhead_t). */
 struct thread_block {
@@ -168,12 +167,12 @@ void plat_context_free(struct plat_context *context)
         plat_abort("the running context was freed");
     }
     if (context->thread != NULL) {
-#ifdef PLAT_STATIC_LIBC
-        /* malloc's per-thread cache hangs on the thread block: give its chunks back. */
-        plat_set_fs_base((uint64_t)(uintptr_t)context->thread);
-        __malloc_arena_thread_freeres();
-        plat_set_fs_base((uint64_t)(uintptr_t)scheduler_thread);
-#endif
+        if (__malloc_arena_thread_freeres != NULL) {
+            /* malloc's per-thread cache hangs on the thread block: give its chunks back. */
+            plat_set_fs_base((uint64_t)(uintptr_t)context->thread);
+            __malloc_arena_thread_freeres();
+            plat_set_fs_base((uint64_t)(uintptr_t)scheduler_thread);
+        }
         _dl_deallocate_tls(context->thread, true);
     }
     if (context->memory != NULL) {

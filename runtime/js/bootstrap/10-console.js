@@ -52,8 +52,8 @@
         if (seen.includes(value)) return '[Circular]';
         const name = value.constructor?.name;
         if (typeof value === 'function') {
-            const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'Function';
-            const head = value.name ? `[${kind}: ${value.name}]` : `[${kind} (anonymous)]`;
+            const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'Function:';
+            const head = value.name ? `[${kind} ${value.name}]` : `[${kind.replace(':', '')} (anonymous)]`;
             const extra = own(value, (v) => inspect(v, depth - 1, [...seen, value]));
             return extra.length ? layout(`${head} {`, extra, '}') : head;
         }
@@ -148,4 +148,5 @@
     };
     internals.define(globalThis, { console, global: globalThis, self: globalThis });
     internals.define(Math, { random: native.random });
+    internals.define(JSON, { parse: native.guardJson(JSON.parse) });
 })

@@ -135,7 +135,7 @@
         const type = packageScope(path.dirname(file))[1]?.type;
         if (type === 'module') return true;
         if (type === 'commonjs') return false;
-        return (LOOKS_ESM.test(source) || /\b(await|import)\b/.test(source)) && !compiles(source) &&
+        return /\b(await|import|export)\b/.test(source) && !compiles(source) &&
             (native.isModuleSource(source) || LOOKS_ESM.test(source));
     };
     const compiles = (source) => { try { native.compile(wrap(source), 'tfaas:probe'); return true; } catch { return false; } };

@@ -1,6 +1,6 @@
-/* sched.c - see sched.h. The scheduler runs on the core's first stack; tasks come back to it by
+/* scheduler.c - see scheduler.h. The scheduler runs on the core's first stack; tasks come back to it by
  * plat_switch_back. Must never resume a task that was abandoned. */
-#include "sched.h"
+#include "scheduler.h"
 
 #include "invoke.h"
 #include "message.h"

@@ -1,10 +1,10 @@
 /*
- * sched.h - many invocations in flight on one thread. Each task has its own stack and thread block;
+ * scheduler.h - many invocations in flight on one thread. Each task has its own stack and thread block;
  * a tick that hits compiled Wasm diverts it here. Nothing in a task can keep the others waiting for
  * longer than a quantum; a task past its deadline inside Wasm is abandoned, never resumed.
  */
-#ifndef TFAAS_CORE_SCHED_H
-#define TFAAS_CORE_SCHED_H
+#ifndef TFAAS_CORE_SCHEDULER_H
+#define TFAAS_CORE_SCHEDULER_H
 
 #include "engine/engine.h"
 #include "invocation.h"

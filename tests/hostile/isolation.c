@@ -1,0 +1,249 @@
+/*
+ * isolation.c - run N fills all state it can reach with a canary; no later run finds a byte of it.
+ * The core's own side scans the memory that a run is about to get (a link wrap around
+ * loaded_take_slot), so the test does not trust what the guest says.
+ */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c flags: -Wl,--wrap=loaded_take_slot */
+/* clang-format on */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
+#include "core_test.h"
+
+#include "loaded.h"
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define CANARY_SIZE 16
+
+/* Shared by the test and the core it forks. */
+static struct {
+    uint8_t canary[CANARY_SIZE];
+    bool armed;
+    uint64_t scans, bytes, found, differing;
+} *scan;
+
+struct memory_slot *__real_loaded_take_slot(struct loaded *loaded);
+struct memory_slot *__wrap_loaded_take_slot(struct loaded *loaded);
+
+/* Looks at all memory of the run that is about to start, beyond what the guest may see too. */
+struct memory_slot *__wrap_loaded_take_slot(struct loaded *loaded)
+{
+    struct memory_slot *slot = __real_loaded_take_slot(loaded);
+    if (!slot || !scan->armed)
+        return slot;
+    size_t size = slot->image->tracked + slot->grown;
+    scan->scans++;
+    scan->bytes += size;
+    if (memcmp(slot->base, slot->image->pages.bytes, slot->image->tracked) != 0)
+        scan->differing++;
+    if (memmem(slot->base, size, scan->canary, CANARY_SIZE / 2) ||
+        memmem(slot->base, size, scan->canary + CANARY_SIZE / 2, CANARY_SIZE / 2))
+        scan->found++;
+    return slot;
+}
+
+static struct core_child core;
+
+static void begin(bool restore_off)
+{
+    memset(scan, 0, sizeof *scan);
+    memory_restore_disabled = restore_off;
+    core_child_start(&core);
+    memory_restore_disabled = false;
+}
+
+static void call(uint32_t function, const void *body, size_t size, struct core_answer *answer)
+{
+    bool alive = core_test_call(&core, function, body, size, 20000000000u, answer);
+    CHECK(alive, "the core is gone");
+    CHECK(answer->status == TFAAS_OK, "function %u: %s %s", function,
+          tfaas_status_name(answer->status), answer->log);
+}
+
+static bool same(const struct core_answer *a, const struct core_answer *b)
+{
+    return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
+static void probe(uint32_t function, struct core_answer *answer)
+{
+    static const uint8_t body[CANARY_SIZE + 1] = {[CANARY_SIZE] = 'p'};
+    call(function, body, sizeof body, answer);
+}
+
+static void fill(uint32_t function, uint64_t *seed, char how)
+{
+    uint8_t body[CANARY_SIZE + 1];
+    for (size_t i = 0; i < CANARY_SIZE; i++)
+        body[i] = (uint8_t)(core_test_random(seed) >> 32 | 1);
+    body[CANARY_SIZE] = (uint8_t)how;
+    struct core_answer answer;
+    memcpy(scan->canary, body, CANARY_SIZE);
+    call(function, body, sizeof body, &answer);
+    core_answer_free(&answer);
+    scan->armed = true;
+}
+
+/* Fills and probes in turn, `rounds` times; returns how many probes saw something else. */
+static unsigned fill_and_probe(const char *name, unsigned rounds, uint64_t seed)
+{
+    core_test_load(&core, 1, core_test_wasm(name));
+    core_test_load(&core, 2, core_test_wasm(name));
+    struct core_answer first, other, now;
+    probe(1, &first);
+    probe(2, &other);
+    CHECK(first.size > 30 && same(&first, &other), "two pristine instances differ");
+    core_answer_free(&other);
+    unsigned changed = 0;
+    for (unsigned i = 0; i < rounds; i++) {
+        uint32_t function = 1 + (uint32_t)(core_test_random(&seed) >> 63);
+        fill(function, &seed, core_test_random(&seed) >> 62 ? 'r' : 'f');
+        probe(function, &now);
+        changed += !same(&first, &now);
+        core_answer_free(&now);
+    }
+    core_answer_free(&first);
+    return changed;
+}
+
+static void memory_and_globals(void)
+{
+    begin(false);
+    unsigned changed = fill_and_probe("globals", 150, 1);
+    CHECK(changed == 0, "%u runs saw another run's state", changed);
+    CHECK(scan->scans >= 299, "only %lu scans", scan->scans);
+    CHECK(scan->bytes > scan->scans * (40u << 16), "only %lu bytes scanned", scan->bytes);
+    CHECK(scan->found == 0 && scan->differing == 0, "canary found %lu times, %lu slots differ",
+          scan->found, scan->differing);
+    core_child_stop(&core);
+}
+
+static void tables_and_segments(void)
+{
+    begin(false);
+    unsigned changed = fill_and_probe("tables", 200, 2);
+    CHECK(changed == 0, "%u runs saw another run's tables", changed);
+    CHECK(scan->found == 0 && scan->differing == 0, "canary found %lu times, %lu slots differ",
+          scan->found, scan->differing);
+    core_child_stop(&core);
+}
+
+/* The test of the test: what must be seen when nothing is restored. */
+static void restore_off_is_noticed(void)
+{
+    begin(true);
+    unsigned changed = fill_and_probe("globals", 20, 3);
+    CHECK(changed > 10, "the guest noticed %u of 20", changed);
+    CHECK(scan->found > 10 && scan->differing > 10, "canary found %lu times, %lu slots differ",
+          scan->found, scan->differing);
+    core_child_stop(&core);
+}
+
+static const char js_source[] =
+    "const kept = [], map = new Map(), weak = new WeakMap(), key = {};\n"
+    "let text = '', re = /a/g, counter = 0; class Thing { static all = []; }\n"
+    "function* gen() { let x = 'start'; for (;;) x = yield x; } const g = gen(); g.next();\n"
+    "function fill(c) {\n"
+    "  text = c; counter++; kept.push(c, c + c); map.set(c, {c}); weak.set(key, c); g.next(c);\n"
+    "  Thing.all.push(c); Thing[c] = c; fill.mark = c; globalThis[c] = c;\n"
+    "  globalThis.mark = c.repeat(10); Object.prototype[c] = c; Object.prototype.mark = c;\n"
+    "  Array.prototype.push = function () { return c; }; String.prototype.trim = () => c;\n"
+    "  JSON.stringify = () => c; Math.random = () => c; Symbol.for(c); re.lastIndex = 7;\n"
+    "  Promise.prototype.then = Promise.prototype.then; Date.now = () => c;\n"
+    "  console.log = () => c; process.env && (process.env.MARK = c); module.mark = c;\n"
+    "  require('./other').mark = c; Error.prepareStackTrace = () => c;\n"
+    "  const big = []; for (let i = 0; i < 20000; i++) big[i] = c + i; globalThis.big = big;\n"
+    "  setTimeout(() => { globalThis.late = c; }, 1e9); crypto.getRandomValues(new Uint8Array(8));\n"
+    "  new Uint8Array(1 << 20).fill(c.charCodeAt(0)); }\n"
+    "const names = () => Object.getOwnPropertyNames(globalThis).sort().join();\n"
+    "const stringify = JSON.stringify, own = Reflect.ownKeys;\n"
+    "module.exports = async (event, context) => {\n"
+    "  const c = String(event.body);\n"
+    "  if (c.length > 4) { fill(c); return context.status(200).succeed('filled'); }\n"
+    "  return context.status(200).succeed(stringify([names(), own(Object.prototype).length,\n"
+    "    kept, [...map], weak.get(key), text, counter, Thing.all, own(Thing).map(String),\n"
+    "    own(fill).map(String), globalThis.mark, re.lastIndex, g.next('x').value,\n"
+    "    Array.prototype.push.toString(), ''.trim(), typeof Math.random(), own(module).map(String),\n"
+    "    own(require('./other')).map(String), typeof Date.now(), String(globalThis.late)]));\n"
+    "};\n";
+
+static void load_js(uint32_t id)
+{
+    struct core_config config = core_test_js(js_source);
+    config.files[1] = (struct core_file){"other.js", "exports.value = 1;\n", 0};
+    core_test_load(&core, id, config);
+}
+
+static unsigned js_rounds(unsigned rounds)
+{
+    load_js(1);
+    load_js(2);
+    struct core_answer first, now;
+    call(1, "p", 1, &first);
+    unsigned changed = 0;
+    uint64_t seed = 77;
+    for (unsigned i = 0; i < rounds; i++) {
+        char canary[CANARY_SIZE + 1];
+        for (size_t k = 0; k < CANARY_SIZE; k++)
+            canary[k] = (char)('a' + (core_test_random(&seed) >> 40) % 26);
+        memcpy(scan->canary, canary, CANARY_SIZE);
+        call(1 + i % 2, canary, CANARY_SIZE, &now);
+        core_answer_free(&now);
+        scan->armed = true;
+        call(1 + i % 2, "p", 1, &now);
+        changed += !same(&first, &now);
+        core_answer_free(&now);
+        call(2 - i % 2, "p", 1, &now); /* another function over the same runtime image */
+        changed += !same(&first, &now);
+        core_answer_free(&now);
+    }
+    core_answer_free(&first);
+    return changed;
+}
+
+static void javascript(void)
+{
+    begin(false);
+    unsigned changed = js_rounds(60);
+    CHECK(changed == 0, "%u runs saw another run's state", changed);
+    CHECK(scan->scans >= 150 && scan->found == 0 && scan->differing == 0,
+          "%lu scans, canary found %lu times, %lu slots differ", scan->scans, scan->found,
+          scan->differing);
+    core_child_stop(&core);
+}
+
+static void restore_off_is_noticed_in_javascript(void)
+{
+    begin(true);
+    load_js(1);
+    struct core_answer first, now;
+    call(1, "p", 1, &first);
+    memcpy(scan->canary, "canarycanarycana", CANARY_SIZE);
+    scan->armed = true;
+    (void)core_test_call(&core, 1, "canarycanarycana", CANARY_SIZE, 5000000000u, &now);
+    core_answer_free(&now);
+    bool alive = core_test_call(&core, 1, "p", 1, 5000000000u, &now);
+    CHECK(!alive || !same(&first, &now), "the function saw nothing of the run before");
+    CHECK(scan->found > 0 && scan->differing > 0, "the scan saw nothing");
+    core_answer_free(&now);
+    core_answer_free(&first);
+    core_child_stop(&core);
+}
+
+int main(int argc, char **argv)
+{
+    scan = mmap(NULL, sizeof *scan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (scan == MAP_FAILED)
+        return 1;
+    core_test_prepare();
+    static const struct check_case cases[] = {
+        {"memory and globals", memory_and_globals},
+        {"tables and segments", tables_and_segments},
+        {"restore off is noticed", restore_off_is_noticed},
+        {"JavaScript state", javascript},
+        {"restore off is noticed in JavaScript", restore_off_is_noticed_in_javascript},
+    };
+    return CHECK_MAIN(cases, argc, argv);
+}

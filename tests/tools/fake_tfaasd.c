@@ -1,0 +1,11 @@
+/*
+ * fake_tfaasd.c - tfaasd over the fake core (fake_core.h): for tests and measurements of the daemon
+ * alone. It is no wall and must never be installed.
+ */
+#include "../../host/daemon/daemon.h"
+#include "fake_core.h"
+
+int main(int argc, char **argv)
+{
+    return daemon_main(argc, argv, &tender_fake);
+}

@@ -1,0 +1,313 @@
+/*
+ * memory.c - exact restore: whatever a run writes, wherever it grows, the slot equals its image
+ * afterwards, byte for byte. Writes go through real page faults and the real handler.
+ */
+/* needs: core */
+#include "check.h"
+
+#include "memory.h"
+#include "plat/linux/linux.h"
+#include <stdlib.h>
+
+#define IMAGE_SIZE (6u * WASM_PAGE)
+#define LIMIT (40u * WASM_PAGE)
+#define SLOTS 4
+#define RUNS 10000
+
+static uint64_t seed = 0x9e3779b97f4a7c15u;
+
+static uint64_t draw(uint64_t below)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed % below;
+}
+
+static unsigned faults;
+
+static bool count_fault(uintptr_t address)
+{
+    faults++;
+    return memory_on_write(address);
+}
+
+static uint8_t *make_image(struct memory_image *image, size_t size, size_t limit)
+{
+    uint8_t *bytes = calloc(1, size + 1);
+    for (size_t page = 0; page < size / PLAT_PAGE; page++) {
+        if (draw(3) == 0)
+            continue; /* a page of zeros: a hole in the file */
+        for (size_t i = 0; i < PLAT_PAGE; i++)
+            bytes[page * PLAT_PAGE + i] = (uint8_t)draw(256);
+    }
+    tfaas_status_t status = memory_image_create(image, bytes, size, limit);
+    CHECK(status == TFAAS_OK, "%s", tfaas_status_name(status));
+    return bytes;
+}
+
+/* Is it what a run must find? The pages past the image are zeros up to `tracked`. */
+static bool is_pristine(const struct memory_slot *slot, const uint8_t *bytes)
+{
+    const struct memory_image *image = slot->image;
+    static const uint8_t zeros[MEMORY_SPARE];
+    return slot->size == image->size && slot->grown == 0 && slot->cold_count == 0 && !slot->open &&
+           memcmp(slot->base, bytes, image->size) == 0 &&
+           memcmp(slot->base + image->size, zeros, image->tracked - image->size) == 0;
+}
+
+static void scribble(struct memory_slot *slot, size_t at, size_t size)
+{
+    for (size_t i = 0; i < size && at + i < slot->size; i++)
+        slot->base[at + i] = (uint8_t)(0xa0 | (seed >> (i % 32) & 0xf));
+}
+
+/* One adversarial run: some mixture of growing and writing. */
+static void misbehave(struct memory_slot *slot)
+{
+    unsigned kind = (unsigned)draw(100);
+    if (kind < 30) { /* within the spare, past it, to the limit, over it */
+        static const size_t steps[] = {1, 3, 15, 20, 34, 35};
+        for (unsigned i = 0; i < 1 + draw(3); i++)
+            (void)memory_grow(slot, slot->size + steps[draw(6)] * WASM_PAGE);
+        for (size_t at = slot->image->size; at < slot->size; at += PLAT_PAGE) {
+            if (slot->base[at + draw(PLAT_PAGE)] != 0 && !memory_restore_disabled)
+                CHECK(false, "a grown page held something at %zu", at);
+        }
+    }
+    size_t pages = slot->size / PLAT_PAGE;
+    unsigned writes = kind % 10 == 0   ? (unsigned)pages
+                      : kind % 10 < 3 ? 40 + (unsigned)draw(20)
+                                      : (unsigned)draw(12);
+    for (unsigned i = 0; i < writes; i++) {
+        /* Half of the writes go to few favourite pages, which become hot. */
+        size_t page = draw(2) ? draw(pages) : draw(9) * 7;
+        size_t at = page * PLAT_PAGE + draw(PLAT_PAGE);
+        scribble(slot, at, 1 + draw(draw(20) == 0 ? 3 * PLAT_PAGE : 24));
+    }
+    if (kind == 99)
+        memory_slot_open(slot);
+}
+
+/* Returns how many runs left something behind. */
+static unsigned random_runs(unsigned runs)
+{
+    struct memory_image image;
+    uint8_t *bytes = make_image(&image, IMAGE_SIZE, LIMIT);
+    struct memory_slot *slots[SLOTS];
+    for (size_t i = 0; i < SLOTS; i++)
+        slots[i] = memory_slot_new(&image);
+    unsigned wrong = 0;
+    for (unsigned run = 0; run < runs; run++) {
+        size_t i = draw(SLOTS);
+        if (draw(200) == 0) { /* a new slot starts with what the others have learnt */
+            memory_slot_free(slots[i]);
+            slots[i] = memory_slot_new(&image);
+        }
+        bool ok = false;
+        memory_set_current(slots[i]);
+        misbehave(slots[i]);
+        memory_set_current(NULL);
+        (void)memory_restore(slots[i], &ok);
+        wrong += !ok || !is_pristine(slots[i], bytes);
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        wrong += !memory_restore_disabled && !is_pristine(slots[i], bytes);
+        memory_slot_free(slots[i]);
+    }
+    CHECK(image.slot_count == 0, "%u slots left", image.slot_count);
+    memory_image_destroy(&image);
+    free(bytes);
+    return wrong;
+}
+
+static void adversarial_runs(void)
+{
+    faults = 0;
+    unsigned wrong = random_runs(RUNS);
+    CHECK(wrong == 0, "%u of %u runs left something behind", wrong, RUNS);
+    CHECK(faults > RUNS, "only %u faults: the writes did not go through the handler", faults);
+}
+
+static void adversarial_runs_over_memory_files(void)
+{
+    static char window[16];
+    plat_linux_attach(window); /* from now on images are sealed files */
+    unsigned wrong = random_runs(RUNS);
+    CHECK(wrong == 0, "%u of %u runs left something behind", wrong, RUNS);
+}
+
+static void restore_off_is_noticed(void)
+{
+    memory_restore_disabled = true;
+    unsigned wrong = random_runs(200);
+    memory_restore_disabled = false;
+    CHECK(wrong > 190, "only %u of 200 runs were found dirty", wrong);
+}
+
+static void frequent_pages_get_hot(void)
+{
+    struct memory_image image;
+    uint8_t *bytes = make_image(&image, IMAGE_SIZE, LIMIT);
+    struct memory_slot *slot = memory_slot_new(&image);
+    unsigned last_faults = 0;
+    uint32_t copied = 0;
+    for (unsigned run = 0; run < 6; run++) {
+        faults = 0;
+        memory_set_current(slot);
+        for (size_t page = 0; page < 10; page++)
+            slot->base[page * 5 * PLAT_PAGE] ^= 0xff;
+        memory_set_current(NULL);
+        last_faults = faults;
+        bool ok;
+        copied = memory_restore(slot, &ok);
+        CHECK(ok && is_pristine(slot, bytes), "run %u left something behind", run);
+    }
+    CHECK(last_faults == 0 && copied == 10, "%u faults and %u pages copied in the sixth run",
+          last_faults, copied);
+    struct memory_slot *second = memory_slot_new(&image);
+    CHECK(second->hot_count == 10, "a new slot knows %u hot pages", second->hot_count);
+    memory_slot_free(second);
+    memory_slot_free(slot);
+    memory_image_destroy(&image);
+    free(bytes);
+}
+
+/* The hot set is bounded: when it is full, pages fault and are restored as before. */
+static void hot_set_is_bounded(void)
+{
+    struct memory_image image;
+    uint8_t *bytes = make_image(&image, 32u * WASM_PAGE, 40u * WASM_PAGE);
+    struct memory_slot *slot = memory_slot_new(&image);
+    for (unsigned run = 0; run < 60; run++) {
+        memory_set_current(slot);
+        for (size_t page = run % 8 * 40; page < run % 8 * 40 + 40; page++)
+            slot->base[page * PLAT_PAGE + 9] ^= 1;
+        memory_set_current(NULL);
+        bool ok;
+        (void)memory_restore(slot, &ok);
+        CHECK(ok && is_pristine(slot, bytes), "run %u left something behind", run);
+        CHECK(slot->hot_count <= MEMORY_HOT_MAX, "%u hot pages", slot->hot_count);
+    }
+    CHECK(slot->hot_count == MEMORY_HOT_MAX, "%u hot pages", slot->hot_count);
+    memory_slot_free(slot);
+    memory_image_destroy(&image);
+    free(bytes);
+}
+
+static void growth_is_limited(void)
+{
+    struct memory_image image;
+    uint8_t *bytes = make_image(&image, IMAGE_SIZE, LIMIT);
+    struct memory_slot *slot = memory_slot_new(&image);
+    CHECK(!memory_grow(slot, IMAGE_SIZE - WASM_PAGE), "memory shrank");
+    CHECK(!memory_grow(slot, LIMIT + WASM_PAGE) && slot->refused, "grew over the limit");
+    CHECK(!memory_grow(slot, SIZE_MAX - WASM_PAGE + 1), "grew by almost everything");
+    CHECK(slot->size == IMAGE_SIZE, "size changed to %zu", slot->size);
+    CHECK(memory_grow(slot, LIMIT) && slot->size == LIMIT && slot->peak == LIMIT, "not to the limit");
+    memset(slot->base + IMAGE_SIZE + MEMORY_SPARE, 0x55, LIMIT - IMAGE_SIZE - MEMORY_SPARE);
+    bool ok;
+    (void)memory_restore(slot, &ok);
+    CHECK(ok && !slot->refused && is_pristine(slot, bytes), "growth was not undone");
+    CHECK(memory_grow(slot, LIMIT), "cannot grow again");
+    size_t dirty = 0;
+    for (size_t at = IMAGE_SIZE; at < LIMIT; at += 64)
+        dirty += slot->base[at] != 0;
+    CHECK(dirty == 0, "%zu grown places still hold what was there", dirty);
+    memory_slot_free(slot);
+    memory_image_destroy(&image);
+    free(bytes);
+}
+
+static void faults_elsewhere_are_refused(void)
+{
+    struct memory_image image;
+    uint8_t *bytes = make_image(&image, IMAGE_SIZE, LIMIT);
+    struct memory_slot *slot = memory_slot_new(&image), *other = memory_slot_new(&image);
+    uintptr_t base = (uintptr_t)slot->base;
+    memory_set_current(NULL);
+    CHECK(!memory_on_write(base), "a fault without a running guest was served");
+    memory_set_current(slot);
+    CHECK(!memory_on_write((uintptr_t)other->base), "a fault in another slot was served");
+    CHECK(!memory_on_write(base - 1) && !memory_on_write(base + image.tracked) &&
+              !memory_on_write(0) && !memory_on_write(UINTPTR_MAX),
+          "a fault outside the slot was served");
+    CHECK(memory_on_write(base + 5), "a fault in the slot was refused");
+    CHECK(!memory_on_write(base + 6), "a second fault in one page was served");
+    memory_slot_free(slot);
+    CHECK(!memory_on_write(base + PLAT_PAGE), "a fault in a freed slot was served");
+    memory_slot_free(other);
+    memory_image_destroy(&image);
+    free(bytes);
+}
+
+/* A second view (another limit) of one image must not free it, and learns on its own. */
+static void borrowed_image(void)
+{
+    struct memory_image image, view;
+    uint8_t *bytes = make_image(&image, IMAGE_SIZE, LIMIT);
+    CHECK(memory_image_borrow(&view, &image, IMAGE_SIZE) == TFAAS_MEMORY_LIMIT, "limit ignored");
+    memory_image_destroy(&view);
+    CHECK(memory_image_borrow(&view, &image, 30u * WASM_PAGE) == TFAAS_OK, "not borrowed");
+    for (unsigned run = 0; run < 3; run++) {
+        struct memory_slot *slot = memory_slot_new(&view);
+        memory_set_current(slot);
+        slot->base[PLAT_PAGE] ^= 1;
+        memory_set_current(NULL);
+        CHECK(!memory_grow(slot, 31u * WASM_PAGE), "grew over the view's limit");
+        bool ok;
+        (void)memory_restore(slot, &ok);
+        CHECK(ok && is_pristine(slot, bytes), "not restored");
+        memory_slot_free(slot);
+    }
+    CHECK(view.heat[1] >= MEMORY_PROMOTE && image.heat[1] == 0, "heat %u and %u", view.heat[1],
+          image.heat[1]);
+    memory_image_destroy(&view);
+    struct memory_slot *slot = memory_slot_new(&image);
+    CHECK(slot && is_pristine(slot, bytes), "the image is gone with its view");
+    memory_slot_free(slot);
+    memory_image_destroy(&image);
+    free(bytes);
+}
+
+static void empty_memory(void)
+{
+    struct memory_image image;
+    tfaas_status_t status = memory_image_create(&image, NULL, 0, 3u * WASM_PAGE);
+    CHECK(status == TFAAS_OK, "%s", tfaas_status_name(status));
+    struct memory_slot *slot = memory_slot_new(&image);
+    CHECK(slot && memory_grow(slot, WASM_PAGE), "an empty memory does not grow");
+    memory_set_current(slot);
+    slot->base[77] = 1;
+    memory_set_current(NULL);
+    bool ok;
+    (void)memory_restore(slot, &ok);
+    CHECK(ok && slot->size == 0 && memory_grow(slot, WASM_PAGE) && slot->base[77] == 0,
+          "not restored");
+    memory_slot_free(slot);
+    memory_image_destroy(&image);
+    CHECK(memory_image_create(&image, NULL, 2u * WASM_PAGE, WASM_PAGE) == TFAAS_MEMORY_LIMIT,
+          "an image over its limit was made");
+}
+
+int main(int argc, char **argv)
+{
+    const char *why = plat_linux_prepare();
+    if (why) {
+        (void)printf("%s\n0 passed, 1 failed\n", why);
+        return 1;
+    }
+    plat_handlers(count_fault, NULL);
+    static const struct check_case cases[] = {
+        {"adversarial runs", adversarial_runs},
+        {"restore off is noticed", restore_off_is_noticed},
+        {"frequent pages get hot", frequent_pages_get_hot},
+        {"hot set is bounded", hot_set_is_bounded},
+        {"growth is limited", growth_is_limited},
+        {"faults elsewhere are refused", faults_elsewhere_are_refused},
+        {"borrowed image", borrowed_image},
+        {"empty memory", empty_memory},
+        {"adversarial runs over memory files", adversarial_runs_over_memory_files},
+    };
+    return CHECK_MAIN(cases, argc, argv);
+}

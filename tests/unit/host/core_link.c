@@ -1,0 +1,430 @@
+/* needs: host/daemon/core_link.c host/daemon/core_calls.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/bhttp.c common/bundle.c common/package.c common/cbor.c common/status.c tests/tools/fake_core.c libs: sodium pthread */
+/*
+ * core_link.c - the daemon's side of the window against a core that obeys, and one that does not.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../../host/daemon/core_internal.h"
+#include "../../tools/fake_core.h"
+
+#include "bhttp.h"
+#include "bundle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct test_function {
+    struct core_function core;
+    const char *name;
+    size_t package_size;
+    unsigned loaded_count;
+    tfaas_status_t loaded_status;
+    char loaded_text[128];
+    char log[256];
+};
+
+struct test_call {
+    struct core_call core;
+    uint8_t *got;
+    size_t got_size;
+    bool ended, consume, has_room;
+};
+
+static struct loop loop;
+static struct core_hub hub;
+static char last_event[300];
+
+static tfaas_status_t make_bundle(struct core_function *function, uint8_t **bytes, size_t *size,
+                                  struct tfaas_error *error)
+{
+    struct test_function *f = (struct test_function *)(void *)function;
+    uint8_t *package = calloc(1, f->package_size + 1);
+    struct bundle bundle = {.package = {package, f->package_size + 1},
+                            .name = {(const uint8_t *)f->name, strlen(f->name)},
+                            .memory_limit = 1 << 20,
+                            .deadline_ns = NS_PER_S,
+                            .response_limit = 1 << 20,
+                            .log_limit = 1000,
+                            .hostcall_limit = 1000};
+    tfaas_status_t status = bundle_write(&bundle, bytes, size);
+    free(package);
+    if (status != TFAAS_OK)
+        return error_set(error, status, "bundle");
+    return status;
+}
+
+static void on_log(struct core_function *function, const char *text, size_t size)
+{
+    struct test_function *f = (struct test_function *)(void *)function;
+    size_t used = strlen(f->log);
+    snprintf(f->log + used, sizeof f->log - used, "[%.*s]", (int)size, text);
+}
+
+static void on_loaded(struct core_function *function, tfaas_status_t status, const char *text)
+{
+    struct test_function *f = (struct test_function *)(void *)function;
+    f->loaded_count++;
+    f->loaded_status = status;
+    snprintf(f->loaded_text, sizeof f->loaded_text, "%.120s", text);
+}
+
+static void on_data(struct core_call *call, const uint8_t *bytes, size_t size)
+{
+    struct test_call *c = (struct test_call *)(void *)call;
+    c->got = realloc(c->got, c->got_size + size);
+    memcpy(c->got + c->got_size, bytes, size);
+    c->got_size += size;
+    if (c->consume)
+        core_call_consumed(call, size);
+}
+
+static void on_end(struct core_call *call)
+{
+    ((struct test_call *)(void *)call)->ended = true;
+}
+
+static void on_room(struct core_call *call)
+{
+    ((struct test_call *)(void *)call)->has_room = true;
+}
+
+static void on_event(const char *domain, const char *text)
+{
+    snprintf(last_event, sizeof last_event, "%s %s", domain, text);
+}
+
+static const struct core_owner owner = {.bundle = make_bundle,
+                                        .log = on_log,
+                                        .loaded = on_loaded,
+                                        .data = on_data,
+                                        .end = on_end,
+                                        .room = on_room,
+                                        .event = on_event};
+
+static void turn(void)
+{
+    hub.now_ns = loop_now_ns();
+    while (core_hub_run(&hub))
+        ;
+    core_hub_tick(&hub);
+    (void)core_hub_run(&hub);
+    assert_true(loop_turn(&loop, core_hub_sleep(&hub) ? 5 : 0));
+}
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        for (int turns_ = 0; turns_ < 4000 && !(condition); turns_++)                              \
+            turn();                                                                                \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_core_hostile_seed = 0;
+    last_event[0] = 0;
+    assert_true(loop_open(&loop));
+    core_hub_init(&hub, &tender_fake, NULL, &loop, &owner);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    core_hub_close(&hub);
+    assert_int_equal(hub.work, 0);
+    assert_int_equal(hub.links_up, 0);
+    loop_close(&loop);
+    return 0;
+}
+
+static struct span text_span(const char *text)
+{
+    return (struct span){(const uint8_t *)text, strlen(text)};
+}
+
+static tfaas_status_t call_path(struct core_link *link, struct test_call *call,
+                                struct test_function *f, const char *path, const char *body,
+                                bool last)
+{
+    uint8_t head[1024], scratch[512];
+    struct bhttp_writer w;
+    struct tfaas_error error;
+    bhttp_begin_request(&w, head, sizeof head, scratch, sizeof scratch, text_span("GET"),
+                        text_span("http"), text_span("host"), text_span(path));
+    size_t size = bhttp_end(&w);
+    if (call->core.deadline_ns == 0)
+        call->core.deadline_ns = 5 * NS_PER_S;
+    return core_call_start(link, &call->core, &f->core, head, size, (const uint8_t *)body,
+                           strlen(body), last, &error);
+}
+
+static void assert_answer(const struct test_call *call, unsigned status, const char *content)
+{
+    struct bhttp_head head;
+    const char *why;
+    assert_true(call->ended);
+    assert_int_equal(call->core.status, TFAAS_OK);
+    assert_int_equal(bhttp_read_head(call->got, call->got_size, &head, &why), TFAAS_OK);
+    assert_int_equal(head.status, status);
+    assert_int_equal(call->got_size - head.size, strlen(content));
+    assert_memory_equal(call->got + head.size, content, strlen(content));
+}
+
+static void test_answers(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function hello = {.name = "hello"}, log = {.name = "log-1"};
+    struct test_call a = {0}, b = {0}, c = {0};
+    assert_int_equal(call_path(link, &a, &hello, "/", "", true), TFAAS_OK);
+    assert_int_equal(call_path(link, &b, &log, "/", "", true), TFAAS_OK);
+    UNTIL(a.ended && b.ended);
+    assert_answer(&a, 200, "hello\n");
+    assert_answer(&b, 200, "hello\n");
+    assert_string_equal(log.log, "[one][tw?o ?]");
+    assert_int_equal(call_path(link, &c, &hello, "/", "", true), TFAAS_OK);
+    UNTIL(c.ended);
+    assert_answer(&c, 200, "hello\n");
+    assert_int_equal(hello.loaded_count, 1);
+    assert_int_equal(hub.launches, 1);
+    free(a.got);
+    free(b.got);
+    free(c.got);
+}
+
+/* A package far larger than the ring: the load is sent piece by piece, calls wait behind it. */
+static void test_large_package_and_many_calls(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function big = {.name = "hello-big", .package_size = 9u << 20};
+    static struct test_call calls[400];
+    memset(calls, 0, sizeof calls);
+    for (size_t i = 0; i < 400; i++)
+        assert_int_equal(call_path(link, &calls[i], &big, "/", "", true), TFAAS_OK);
+    for (size_t i = 0; i < 400; i++) {
+        UNTIL(calls[i].ended);
+        assert_answer(&calls[i], 200, "hello\n");
+        free(calls[i].got);
+    }
+    assert_int_equal(core_link_calls(link), 0);
+}
+
+static void test_queue_is_bounded(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function slow = {.name = "slow"};
+    static struct test_call calls[TFAAS_INFLIGHT_MAX + 11];
+    memset(calls, 0, sizeof calls);
+    hub.queue_max = 10;
+    size_t taken = 0;
+    for (size_t i = 0; i < TFAAS_INFLIGHT_MAX + 11; i++) {
+        tfaas_status_t status = call_path(link, &calls[i], &slow, "/?100", "", true);
+        if (status == TFAAS_OK)
+            taken++;
+        else
+            assert_int_equal(status, TFAAS_BUSY);
+        /* The first call waits for the bundle; let it go, then fill. */
+        if (i == 0)
+            UNTIL(calls[0].core.state != CORE_CALL_WAITING);
+    }
+    assert_int_equal(taken, TFAAS_INFLIGHT_MAX + 10);
+    for (size_t i = 0; i < taken; i++) {
+        UNTIL(calls[i].ended);
+        free(calls[i].got);
+    }
+}
+
+static void test_streams_within_credit(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function stream = {.name = "stream"}, echo = {.name = "echo"};
+    struct test_call a = {0}, b = {.consume = true};
+    assert_int_equal(call_path(link, &a, &stream, "/?1000000", "", true), TFAAS_OK);
+    for (int i = 0; i < 100; i++)
+        turn();
+    assert_false(a.ended); /* nobody consumed: it must stand still at the window */
+    assert_int_equal(a.got_size, TFAAS_STREAM_WINDOW);
+    a.consume = true;
+    core_call_consumed(&a.core, a.got_size);
+    UNTIL(a.ended);
+    assert_true(a.got_size > 1000000);
+
+    char *text = malloc(1u << 20);
+    memset(text, 'e', 1u << 20);
+    assert_int_equal(call_path(link, &b, &echo, "/", "first", false), TFAAS_OK);
+    size_t sent = 0;
+    bool last = false;
+    for (int i = 0; i < 4000 && !last; i++) {
+        if (sent < 1u << 20)
+            sent += core_call_send(&b.core, (uint8_t *)text + sent, (1u << 20) - sent, false);
+        else
+            last = core_call_send(&b.core, NULL, 0, true) == 1;
+        turn();
+    }
+    assert_true(last);
+    UNTIL(b.ended);
+    assert_int_equal(b.core.status, TFAAS_OK);
+    assert_true(b.got_size > (1u << 20) && b.got_size < (1u << 20) + 64);
+    free(text);
+    free(a.got);
+    free(b.got);
+}
+
+static void test_lost_core_answers_and_comes_back(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function crash = {.name = "crash"}, fault = {.name = "fault"}, hello = {.name = "hello"},
+                         hang = {.name = "hang"};
+    struct test_call a = {0}, b = {0}, c = {0}, d = {0};
+    assert_int_equal(call_path(link, &b, &hang, "/", "", true), TFAAS_OK);
+    assert_int_equal(call_path(link, &a, &crash, "/", "", true), TFAAS_OK);
+    UNTIL(a.ended && b.ended);
+    assert_int_equal(a.core.status, TFAAS_CORE_LOST);
+    assert_int_equal(b.core.status, TFAAS_CORE_LOST);
+    assert_string_equal(a.core.reason, "ended: fake core left");
+    assert_int_equal(call_path(link, &c, &fault, "/", "", true), TFAAS_OK);
+    UNTIL(c.ended);
+    assert_int_equal(c.core.status, TFAAS_CORE_LOST);
+    assert_non_null(strstr(c.core.reason, "gave up: asked to"));
+    assert_int_equal(call_path(link, &d, &hello, "/", "", true), TFAAS_OK);
+    UNTIL(d.ended);
+    assert_answer(&d, 200, "hello\n");
+    assert_int_equal(hub.lost, 2);
+    free(d.got);
+}
+
+static void test_backstop_ends_a_stuck_core(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function hang = {.name = "hang"};
+    struct test_call a = {.core.deadline_ns = 20 * NS_PER_MS};
+    assert_int_equal(call_path(link, &a, &hang, "/", "", true), TFAAS_OK);
+    UNTIL(a.ended);
+    assert_int_equal(a.core.status, TFAAS_CORE_LOST);
+    assert_non_null(strstr(last_event, "stuck"));
+}
+
+static void test_broken_rules_end_the_core(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"garbage", "flood"};
+    for (size_t i = 0; i < 2; i++) {
+        struct core_link *link = core_link_open(&hub, names[i]);
+        struct test_function f = {.name = names[i]};
+        struct test_call a = {0};
+        assert_int_equal(call_path(link, &a, &f, "/", "", true), TFAAS_OK);
+        UNTIL(a.ended);
+        assert_int_equal(a.core.status, TFAAS_CORE_LOST);
+        assert_non_null(strstr(last_event, "broke the window protocol"));
+        free(a.got);
+    }
+}
+
+static void test_cancel_frees_the_place(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function hang = {.name = "hang"}, hello = {.name = "hello"};
+    static struct test_call calls[200];
+    struct test_call a = {0};
+    memset(calls, 0, sizeof calls);
+    for (size_t i = 0; i < 200; i++)
+        assert_int_equal(call_path(link, &calls[i], &hang, "/", "", true), TFAAS_OK);
+    turn();
+    for (size_t i = 0; i < 200; i++)
+        core_call_cancel(&calls[i].core);
+    memset(calls, 0x5a, sizeof calls); /* the link must never touch them again */
+    assert_int_equal(call_path(link, &a, &hello, "/", "", true), TFAAS_OK);
+    UNTIL(a.ended);
+    assert_answer(&a, 200, "hello\n");
+    UNTIL(core_link_calls(link) == 0);
+    assert_int_equal(hub.lost, 0);
+    free(a.got);
+}
+
+static void test_failed_load(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function bad = {.name = "bad"};
+    struct tfaas_error error;
+    assert_int_equal(core_function_load(link, &bad.core, &error), TFAAS_OK);
+    UNTIL(bad.loaded_count == 1);
+    assert_int_equal(bad.loaded_status, TFAAS_BAD_SCRIPT);
+    assert_string_equal(bad.loaded_text, "handler.js:3:7: SyntaxError");
+    struct test_call a = {0};
+    assert_int_equal(call_path(link, &a, &bad, "/", "", true), TFAAS_BAD_SCRIPT);
+}
+
+static void test_new_revision_while_calls_run(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function slow = {.name = "slow"};
+    struct test_call a = {0}, b = {0};
+    assert_int_equal(call_path(link, &a, &slow, "/?50", "", true), TFAAS_OK);
+    UNTIL(slow.loaded_count == 1);
+    core_function_forget(link, &slow.core, false);
+    assert_int_equal(call_path(link, &b, &slow, "/?1", "", true), TFAAS_OK);
+    UNTIL(a.ended && b.ended);
+    assert_answer(&a, 200, "slow\n");
+    assert_answer(&b, 200, "slow\n");
+    assert_int_equal(slow.loaded_count, 2);
+    UNTIL(core_link_functions(link) == 1);
+    free(a.got);
+    free(b.got);
+}
+
+/* Every field random, indices jumping, for many seeds: the core is ended, nothing else happens. */
+static void test_hostile_cores(void **state)
+{
+    (void)state;
+    struct test_function hello = {.name = "hello"};
+    for (unsigned seed = 1; seed <= 60; seed++) {
+        fake_core_hostile_seed = seed;
+        uint64_t lost = hub.lost;
+        struct core_link *link = core_link_open(&hub, "hostile");
+        struct test_call calls[8];
+        memset(calls, 0, sizeof calls);
+        for (size_t i = 0; i < 8; i++)
+            (void)call_path(link, &calls[i], &hello, "/", "body", i % 2 == 0);
+        UNTIL(hub.lost > lost);
+        core_link_close(link);
+        (void)core_hub_run(&hub);
+        for (size_t i = 0; i < 8; i++) {
+            assert_true(calls[i].ended);
+            free(calls[i].got);
+        }
+        hello.core.load = NULL;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_package_and_many_calls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queue_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_streams_within_credit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_core_answers_and_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_backstop_ends_a_stuck_core, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_rules_end_the_core, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cancel_frees_the_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failed_load, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_new_revision_while_calls_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hostile_cores, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
