@@ -25,7 +25,8 @@ rule() { # file binary
     [ -n "$core" ] && libs="$libs"' $(CORE_LIBS)'
     echo "$bin: $src $needs $core \$(wildcard tests/support/*.h) | \$(B)/engine.dir \$(FUNCTIONS)"
     echo "	@mkdir -p \$(@D)"
-    echo "	\$(CC) \$(TEST_CFLAGS) $san $extra $src $needs $core $cmocka $libs -o \$@"
+    echo "	@echo '  TEST $bin'"
+    echo "	@\$(CC) \$(TEST_CFLAGS) $san $extra $src $needs $core $cmocka $libs -o \$@"
     echo "TEST_BINARIES += $bin"
 }
 for f in $(find tests/unit tests/hostile -name '*.c' 2>/dev/null | LC_ALL=C sort); do

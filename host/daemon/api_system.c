@@ -20,12 +20,17 @@ void api_info(struct call *call)
     const char *arch = uname(&u) == 0 ? u.machine : "unknown";
     json_t *version = json_pack("{s:s,s:s,s:s}", "release", TFAAS_VERSION, "sha", TFAASD_COMMIT,
                                 "commit_message", "");
-    json_t *info =
-        json_pack("{s:{s:s,s:s,s:O,s:s,s:s},s:o,s:s}", "provider", "provider", "tfaas",
-                  "orchestration", "tfaas", "version", version, "tender",
-                  call->daemon->tender_ops->name, "layers", call->daemon->layers, "version",
-                  version, "arch", strcmp(arch, "x86_64") == 0 ? "x86_64" : arch);
-    call_reply_json(call, 200, info);
+    json_t *provider = json_pack("{s:s,s:s,s:O,s:s,s:s}", "provider", "tfaas", "orchestration",
+                                 "tfaas", "version", version, "tender",
+                                 call->daemon->tender_ops->name, "layers", call->daemon->layers);
+    if (call->daemon->config.behind_gateway) { /* the gateway makes the outer object */
+        json_decref(version);
+        call_reply_json(call, 200, provider);
+        return;
+    }
+    call_reply_json(call, 200,
+                    json_pack("{s:o,s:o,s:s}", "provider", provider, "version", version, "arch",
+                              arch));
 }
 
 void api_metrics(struct call *call)
@@ -206,8 +211,9 @@ static ssize_t read_logs(void *env, uint64_t position, char *to, size_t most)
     }
     size_t left = call->out_size - call->out_at;
     if (left == 0) {
-        uint64_t age = call->daemon->hub.now_ns - call->start_ns;
-        if (!call->follower.log || age > call->daemon->config.write_timeout_ns)
+        const struct daemon *d = call->daemon;
+        if (!call->follower.log || d->stopping ||
+            d->hub.now_ns - call->start_ns > d->config.write_timeout_ns)
             return MHD_CONTENT_READER_END_OF_STREAM;
         call_suspend(call);
         return 0;

@@ -207,6 +207,8 @@ static enum key_result set_key(struct config *c, const char *key, const char *va
         return RESULT(set_bool(value, &c->basic_auth));
     if (IS("allow_weaker_sandbox"))
         return RESULT(set_bool(value, &c->allow_weaker_sandbox));
+    if (IS("behind_gateway"))
+        return RESULT(set_bool(value, &c->behind_gateway));
     if (IS("read_timeout"))
         return RESULT(set_time(value, 24 * FUNCTION_TIMEOUT_MAX_NS, &c->read_timeout_ns));
     if (IS("write_timeout"))

@@ -414,6 +414,8 @@ static void sweep_connection(struct daemon *d, struct connection *c, struct poll
     } else if (call->end_ns && now > call->end_ns &&
                now - call->end_ns > d->config.write_timeout_ns) {
         call_abort(call);
+    } else if (call->follower.log && (d->stopping || age > d->config.write_timeout_ns)) {
+        call_resume(call); /* its reader ends the stream */
     } else if (call->suspended && age > PEER_CHECK_NS) {
         *poll_to = (struct pollfd){.fd = c->fd, .events = POLLRDHUP};
     }

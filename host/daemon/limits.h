@@ -19,12 +19,12 @@
 #define FUNCTION_MEMORY_MAX (1024 * MIB)
 #define FUNCTION_RESPONSE_MAX (64 * MIB)
 #define FUNCTION_LOG_MAX (1 * MIB)
-#define FUNCTION_HOSTCALL_MAX 1000000ull
+#define FUNCTION_HOSTCALL_MAX 100000000ull /* about a minute of nothing else */
 
 /* --- HTTP --- */
 #define HTTP_CONNECTIONS_MAX 8192u /* max_connections */
 #define HTTP_CONNECTIONS_PER_IP 4096u /* max_connections_per_ip; an ingress is one address */
-#define HTTP_CONNECTION_MEMORY (96 * KIB) /* bounds the request head and the response head */
+#define HTTP_CONNECTION_MEMORY (32 * KIB) /* bounds the request head and the response head */
 #define HTTP_HEAD_MAX (32 * KIB)
 #define HTTP_URI_MAX (8 * KIB)
 #define HTTP_IDLE_S 75u                       /* silence on a connection */

@@ -607,11 +607,12 @@ static struct function *function_of(struct core_function *core)
     return (struct function *)(void *)((char *)core - offsetof(struct function, core));
 }
 
-static void give_up(struct call *call, tfaas_status_t status)
+static void give_up(struct call *call, const char *reason)
 {
     core_call_cancel(&call->core);
     call->ended = true;
-    call->core.status = status;
+    call->core.status = TFAAS_NO_SPACE;
+    (void)snprintf(call->core.reason, sizeof call->core.reason, "%s", reason);
     if (call->duplex)
         duplex_push(call);
     call_resume(call);
@@ -632,7 +633,7 @@ static void on_data(struct core_call *core, const uint8_t *bytes, size_t size)
             capacity *= 2;
         uint8_t *out = realloc(call->out, capacity);
         if (!out) {
-            give_up(call, TFAAS_NO_SPACE);
+            give_up(call, "out of memory");
             return;
         }
         call->out = out;
@@ -650,7 +651,7 @@ static void on_data(struct core_call *core, const uint8_t *bytes, size_t size)
     /* libmicrohttpd cannot answer before it has read the request: hold what a function says
      * meanwhile, or a function that copies its input would wait for ever. */
     if (d->held_total + size > HTTP_HELD_TOTAL) {
-        give_up(call, TFAAS_OUTPUT_LIMIT);
+        give_up(call, "too many bytes of answers wait for the end of their requests");
         return;
     }
     call->held += size;
@@ -665,7 +666,7 @@ static void on_data(struct core_call *core, const uint8_t *bytes, size_t size)
              strcmp(call->method, "HEAD") != 0 &&
              bhttp_read_head(call->out, call->out_size, &head, &why) == TFAAS_OK &&
              !duplex_start(call, &head))
-        give_up(call, TFAAS_NO_SPACE);
+        give_up(call, "out of memory");
 }
 
 static void on_end(struct core_call *core)
