@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define RUNS 6000
-#define ROUNDS 30
+#define ROUNDS 100
 #define TICKS 1000
 #define TRACED_RUNS 5000
 

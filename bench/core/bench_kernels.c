@@ -61,7 +61,7 @@ double kernel_overhead(const char *name, unsigned rounds, double *plain_ms)
     struct kernel plain = {0}, counted = {0};
     open_kernel(&plain, module.data, module.size, NULL, size);
     open_kernel(&counted, metered.module, metered.module_size, initial, size);
-    struct samples with = {0}, without = {0};
+    struct samples ratios = {0}, without = {0};
     for (unsigned i = 0; i < rounds + 2; i++) {
         int32_t a, b;
         double first = run_kernel(i % 2 ? &plain : &counted, i % 2 ? &a : &b);
@@ -70,12 +70,13 @@ double kernel_overhead(const char *name, unsigned rounds, double *plain_ms)
             bench_die("metering changed the result of", name);
         if (i < 2)
             continue; /* warm-up */
-        samples_add(&with, i % 2 ? second : first);
+        /* Of each pair the ratio: what else the machine does weighs on both alike. */
+        samples_add(&ratios, i % 2 ? second / first : first / second);
         samples_add(&without, i % 2 ? first : second);
     }
     *plain_ms = samples_median(&without);
-    double overhead = samples_median(&with) / *plain_ms - 1;
-    samples_free(&with);
+    double overhead = samples_median(&ratios) - 1;
+    samples_free(&ratios);
     samples_free(&without);
     engine_instance_free(&plain.instance);
     engine_instance_free(&counted.instance);

@@ -2,16 +2,16 @@
 BENCH_WASM := $(B)/bench-core-wasm
 BENCH_KERNELS := sha256 matmul nbody fib calls sort
 BENCH_FUNCTIONS := $(BENCH_KERNELS:%=$(BENCH_WASM)/%.wasm) $(BENCH_WASM)/spin.wasm $(BENCH_WASM)/hello.wasm
-# Rounds that make some ten milliseconds of each kernel.
-ROUNDS_sha256 := 300
-ROUNDS_matmul := 6
-ROUNDS_nbody := 15
-ROUNDS_fib := 28
+# Rounds that make some milliseconds of each kernel: short pairs, many of them.
+ROUNDS_sha256 := 4
+ROUNDS_matmul := 2
+ROUNDS_nbody := 4
+ROUNDS_fib := 24
 ROUNDS_calls := 6
-ROUNDS_sort := 16
+ROUNDS_sort := 5
 KERNEL_CFLAGS := --target=wasm32 -O2 -nostdlib -Wl,--no-entry
 
-$(BENCH_KERNELS:%=$(BENCH_WASM)/%.wasm): $(BENCH_WASM)/%.wasm: bench/kernels/%.c bench/core/kernel.c
+$(BENCH_KERNELS:%=$(BENCH_WASM)/%.wasm): $(BENCH_WASM)/%.wasm: bench/kernels/%.c bench/core/kernel.c bench/core/build.mk
 	@mkdir -p $(@D)
 	$(CLANG) $(KERNEL_CFLAGS) -DKERNEL='"../kernels/$*.c"' -DROUNDS=$(ROUNDS_$*) bench/core/kernel.c -o $@
 $(BENCH_WASM)/spin.wasm: bench/core/spin.c
