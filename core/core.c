@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include "engine/engine.h"
+#include "invoke.h"
 #include "loaded.h"
 #include "message.h"
 #include "plat/plat.h"
@@ -52,6 +53,8 @@ void core_serve(void)
         unsigned handled = message_handle(MESSAGES_PER_ROUND);
         if (handled)
             sched_wake_all(TASK_WAIT_ROOM);
+        loaded_retry();
+        invoke_retry();
         (void)sched_timers(plat_now_ns());
         bool ran = sched_run();
         if (!handled && !ran)
