@@ -98,6 +98,7 @@ TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
 include tests/hostile/build.mk
+include bench/core/build.mk
 -include $(B)/tests.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
@@ -118,3 +119,36 @@ test: deps
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
 fuzz:
 	@tests/fuzz/run.sh long
+
+# --- figures, long runs, housekeeping ---
+bench: all $(B)/bench-core
+	@scripts/deps.sh bench
+	@python3 bench/run.py $(BENCH_ARGS)
+soak: all
+	@python3 bench/run.py --only growth
+FORMATTED = $(shell git ls-files '*.c' '*.h')
+fmt:
+	@clang-format-14 -i $(FORMATTED)
+fmt-check:
+	@clang-format-14 --dry-run -Werror $(FORMATTED) && echo "fmt: nothing to change"
+lint:
+	@scripts/lint.sh
+tcb:
+	@scripts/tcb.sh
+PREFIX ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 packaging/tfaasd.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+clean:
+	rm -rf $(B)
+help:
+	@echo "make demo        install what is missing, build, show the main job"
+	@echo "make test        install what is missing, build, pass the tests"
+	@echo "make             build build/tfaasd and build/tfaas-core"
+	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
+	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
+	@echo "make bench-core  microseconds inside the core"
+	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
+	@echo "make soak        growth over a million calls"
+	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"

@@ -410,6 +410,19 @@ int openfaas_prepare(JSContext *ctx)
            JS_SetPropertyFunctionList(ctx, faas.context, context, 4);
 }
 
+void openfaas_forget(JSContext *ctx)
+{
+    for (unsigned part = 0; part < EVENT_PARTS; part++) {
+        if (faas.known & 1u << part)
+            JS_FreeValue(ctx, faas.part[part]);
+    }
+    faas.known = 0;
+    JS_FreeValues(ctx, faas.status, faas.header_values);
+    faas.status = JS_NewInt32(ctx, 200);
+    faas.header_values = JS_UNDEFINED;
+    faas.status_set = false;
+}
+
 /* A body that is not what its content type says is the caller's mistake, found before the
  * handler runs; node's body parser answers the same. */
 static bool body_is_good(JSContext *ctx)

@@ -26,6 +26,11 @@ enum response_state response_state(void)
     return response.state;
 }
 
+void response_forget(void)
+{
+    response.state = RESPONSE_NONE;
+}
+
 static void start(uint16_t status)
 {
     io.request.frozen = true;
