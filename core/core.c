@@ -49,6 +49,8 @@ void core_serve(void)
     if (!window_check(window))
         message_fault("the window has another format than this core");
     sched_setup();
+    /* The rest is for the engine, the packages, and idle slots. */
+    memory_budget_set(plat_memory_max() / 4 * 3);
     for (;;) {
         unsigned handled = message_handle(MESSAGES_PER_ROUND);
         if (handled)

@@ -305,6 +305,10 @@ static tfaas_status_t set_up(struct task *task, struct memory_slot *slot, char *
 {
     struct loaded *loaded = task->function;
     task->slot = slot;
+    if (!memory_slot_claim(slot, loaded->table_bytes)) {
+        (void)snprintf(why, why_size, "the core has no memory for another run now");
+        return TFAAS_UNAVAILABLE;
+    }
     memory_set_current(slot);
     tfaas_status_t status =
         engine_instantiate(loaded->module, slot, &task->run, &task->instance, why, why_size);

@@ -129,7 +129,8 @@ uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
 {
     bool ok;
     uint32_t pages = memory_restore(slot, &ok);
-    if (!ok || loaded->idle_count >= IDLE_SLOTS_MAX || loaded->function.unloading) {
+    if (!ok || loaded->idle_count >= IDLE_SLOTS_MAX || loaded->function.unloading ||
+        memory_crowded()) {
         memory_slot_free(slot);
         return pages;
     }
@@ -198,6 +199,9 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
         goto out;
     }
     loaded->init_each_run = result.mutates_tables;
+    uint64_t elements = result.mutates_tables ? (uint64_t)result.table_count * ENGINE_TABLE_MAX
+                                              : result.table_elements;
+    loaded->table_bytes = (size_t)elements * ENGINE_ELEMENT_BYTES;
     loaded->mutable_globals = result.mutable_global_index;
     loaded->mutable_global_count = result.mutable_global_count;
     result.mutable_global_index = NULL;

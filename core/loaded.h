@@ -25,6 +25,7 @@ struct loaded {
     struct memory_image image;
     struct memory_slot *idle;
     uint32_t idle_count;
+    size_t table_bytes; /* what a run's tables take at most */
     bool init_each_run; /* keeps state where no image reaches: initialise in every run */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
