@@ -141,6 +141,33 @@ static void restore_off_is_noticed(void)
     core_child_stop(&core);
 }
 
+/* Runs that are killed in the middle of writing, or trap, leave nothing either. */
+static void killed_runs(void)
+{
+    begin(false);
+    core_test_load(&core, 1, core_test_wasm("loops"));
+    memcpy(scan->canary, "no such bytes in", CANARY_SIZE);
+    scan->armed = true;
+    static const char *const kinds[] = {"f", "c", "r", "e", "a"};
+    unsigned killed = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        static uint8_t payload[TFAAS_PAYLOAD_MAX];
+        struct tfaas_slot slot;
+        for (unsigned k = 0; k < 8; k++)
+            (void)core_begin(&core, 1, "POST", "/", NULL, kinds[(i + k) % 5], 1, true, 1000000);
+        for (unsigned ended = 0; ended < 8 && core_receive(&core, &slot, payload, 3000);) {
+            ended += (slot.flags & TFAAS_END) != 0;
+            killed += (slot.flags & TFAAS_END) && (slot.arg[0] == TFAAS_DEADLINE ||
+                                                   slot.arg[0] == TFAAS_FUNCTION_TRAPPED);
+        }
+    }
+    core_test_expect(&core, 1, "s", "short");
+    CHECK(killed == 1600, "only %u of 1600 runs were killed", killed);
+    CHECK(scan->scans >= 1000 && scan->found == 0 && scan->differing == 0,
+          "%lu scans, %lu slots differ", scan->scans, scan->differing);
+    core_child_stop(&core);
+}
+
 static const char js_source[] =
     "const kept = [], map = new Map(), weak = new WeakMap(), key = {};\n"
     "let text = '', re = /a/g, counter = 0; class Thing { static all = []; }\n"
@@ -242,6 +269,7 @@ int main(int argc, char **argv)
         {"memory and globals", memory_and_globals},
         {"tables and segments", tables_and_segments},
         {"restore off is noticed", restore_off_is_noticed},
+        {"killed runs", killed_runs},
         {"JavaScript state", javascript},
         {"restore off is noticed in JavaScript", restore_off_is_noticed_in_javascript},
     };
