@@ -22,7 +22,7 @@ static struct {
     uint8_t canary[CANARY_SIZE];
     bool armed;
     uint64_t scans, bytes, found, differing;
-} *scan;
+} * scan;
 
 struct memory_slot *__real_loaded_take_slot(struct loaded *loaded);
 struct memory_slot *__wrap_loaded_take_slot(struct loaded *loaded);
@@ -157,8 +157,8 @@ static void killed_runs(void)
             (void)core_begin(&core, 1, "POST", "/", NULL, kinds[(i + k) % 5], 1, true, 1000000);
         for (unsigned ended = 0; ended < 8 && core_receive(&core, &slot, payload, 3000);) {
             ended += (slot.flags & TFAAS_END) != 0;
-            killed += (slot.flags & TFAAS_END) && (slot.arg[0] == TFAAS_DEADLINE ||
-                                                   slot.arg[0] == TFAAS_FUNCTION_TRAPPED);
+            killed += (slot.flags & TFAAS_END) &&
+                      (slot.arg[0] == TFAAS_DEADLINE || slot.arg[0] == TFAAS_FUNCTION_TRAPPED);
         }
     }
     core_test_expect(&core, 1, "s", "short");
@@ -182,7 +182,8 @@ static const char js_source[] =
     "  console.log = () => c; process.env && (process.env.MARK = c); module.mark = c;\n"
     "  require('./other').mark = c; Error.prepareStackTrace = () => c;\n"
     "  const big = []; for (let i = 0; i < 20000; i++) big[i] = c + i; globalThis.big = big;\n"
-    "  setTimeout(() => { globalThis.late = c; }, 1e9); crypto.getRandomValues(new Uint8Array(8));\n"
+    "  setTimeout(() => { globalThis.late = c; }, 1e9); crypto.getRandomValues(new "
+    "Uint8Array(8));\n"
     "  new Uint8Array(1 << 20).fill(c.charCodeAt(0)); }\n"
     "const names = () => Object.getOwnPropertyNames(globalThis).sort().join();\n"
     "const stringify = JSON.stringify, own = Reflect.ownKeys;\n"
@@ -192,7 +193,8 @@ static const char js_source[] =
     "  return context.status(200).succeed(stringify([names(), own(Object.prototype).length,\n"
     "    kept, [...map], weak.get(key), text, counter, Thing.all, own(Thing).map(String),\n"
     "    own(fill).map(String), globalThis.mark, re.lastIndex, g.next('x').value,\n"
-    "    Array.prototype.push.toString(), ''.trim(), typeof Math.random(), own(module).map(String),\n"
+    "    Array.prototype.push.toString(), ''.trim(), typeof Math.random(), "
+    "own(module).map(String),\n"
     "    own(require('./other')).map(String), typeof Date.now(), String(globalThis.late)]));\n"
     "};\n";
 

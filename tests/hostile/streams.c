@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define STREAMS_MAX 128
-#define SECOND 1000000000ull
+#define SECOND      1000000000ull
 
 /* One call: what was sent and received of a body whose byte n is known. */
 struct stream {
@@ -98,8 +98,8 @@ static bool take_one(bool grant)
     if (!core_receive(&core, &slot, payload, 1))
         return false;
     uint32_t i = slot.id - first;
-    CHECK(i < STREAMS_MAX && slot.kind != TFAAS_FAULT && slot.kind != TFAAS_LOG, "kind %u id %u: %.*s",
-          slot.kind, slot.id, (int)slot.size, payload);
+    CHECK(i < STREAMS_MAX && slot.kind != TFAAS_FAULT && slot.kind != TFAAS_LOG,
+          "kind %u id %u: %.*s", slot.kind, slot.id, (int)slot.size, payload);
     if (i >= STREAMS_MAX)
         return true;
     struct stream *s = &streams[i];
@@ -116,10 +116,11 @@ static bool take_one(bool grant)
             check_content(i, payload, slot.size);
         if (grant && s->granted - s->received < TFAAS_STREAM_WINDOW / 2) {
             s->granted = s->received + TFAAS_STREAM_WINDOW;
-            core_send(&core,
-                      (struct tfaas_slot){.kind = TFAAS_BODY, .flags = TFAAS_CREDIT, .id = slot.id,
-                                          .arg = {s->granted}},
-                      NULL, 0);
+            core_send(
+                &core,
+                (struct tfaas_slot){
+                    .kind = TFAAS_BODY, .flags = TFAAS_CREDIT, .id = slot.id, .arg = {s->granted}},
+                NULL, 0);
         }
     }
     if (slot.flags & TFAAS_END) {
@@ -174,7 +175,8 @@ static void sizes_at_borders(void)
     run_all(count);
 }
 
-/* The host reads nothing until the ring is full and all calls wait for room; then everything comes. */
+/* The host reads nothing until the ring is full and all calls wait for room; then everything comes.
+ */
 static void late_reader(void)
 {
     for (uint32_t i = 0; i < TFAAS_INFLIGHT_MAX; i++)
@@ -212,8 +214,8 @@ int main(int argc, char **argv)
     core_child_start(&core);
     core_test_load(&core, 1, core_test_wasm("command_echo"));
     static const struct check_case cases[] = {
-        {"one large body", one_large_body},     {"many at once", many_at_once},
-        {"sizes at borders", sizes_at_borders}, {"late reader", late_reader},
+        {"one large body", one_large_body},       {"many at once", many_at_once},
+        {"sizes at borders", sizes_at_borders},   {"late reader", late_reader},
         {"reader that stops", reader_that_stops},
     };
     int status = CHECK_MAIN(cases, argc, argv);
