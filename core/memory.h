@@ -19,16 +19,22 @@
 #define MEMORY_SPARE (1u << 20) /* tracked zero pages past the image: growth without a system call */
 #define MEMORY_HOT_MAX 256u     /* pages copied back blindly after each run */
 #define MEMORY_COLD_MAX 48u     /* write faults in one run before the rest is opened at once */
-#define MEMORY_PROMOTE 2u       /* a cold page that was written in this many runs becomes hot */
+/* Hot and written cold pages of all slots together: each may cost the process two mappings, of which
+ * the kernel gives it 65530. */
+#define MEMORY_SPLIT_MAX 24000u
+#define MEMORY_CLAIM (4u << 20) /* a run of a larger memory is expected to write no more */
+#define MEMORY_PROMOTE 2u /* a cold page that was written in this many runs becomes hot */
 
-/* What every instance of a function starts from. Immutable, except for what is learnt about heat. */
+/* What every instance of a function starts from. Immutable, except for what is learnt about heat.
+ */
 struct memory_image {
     struct plat_image pages; /* image, then zeros up to `tracked` */
     size_t size;             /* bytes of the guest's memory in the image (multiple of WASM_PAGE) */
     size_t tracked;
-    size_t limit;            /* the guest may grow to this many bytes */
-    uint8_t *heat;           /* per page: runs that wrote it while it was cold, saturating */
+    size_t limit;  /* the guest may grow to this many bytes */
+    uint8_t *heat; /* per page: runs that wrote it while it was cold, saturating */
     uint32_t slot_count;
+    bool opened; /* a run wrote so many pages that all were opened */
     bool borrowed;
 };
 
@@ -36,14 +42,17 @@ struct memory_slot {
     struct memory_image *image;
     uint8_t *base;
     size_t reserved;
-    size_t size;     /* what the guest sees now */
-    size_t grown;    /* committed beyond tracked */
+    size_t size;  /* what the guest sees now */
+    size_t grown; /* committed beyond tracked */
     size_t peak;
-    uint8_t *state;  /* per tracked page: enum memory_page */
+    uint8_t *state; /* per tracked page: enum memory_page */
     uint32_t *hot, hot_count;
     uint32_t cold[MEMORY_COLD_MAX], cold_count;
-    bool open;       /* gave up counting: everything writable, map anew afterwards */
-    bool refused;    /* the guest asked for more than its limit in this run */
+    uint32_t split;       /* pages of this slot that are counted towards MEMORY_SPLIT_MAX */
+    size_t claimed;       /* bytes of the budget, given back with the restore */
+    size_t claimed_pages; /* ... for tracked pages */
+    bool open;      /* gave up counting: everything writable, map anew afterwards */
+    bool refused;   /* the guest asked for more than its limit in this run */
     struct memory_slot *next;
 };
 
@@ -52,13 +61,22 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
                                    size_t limit) TFAAS_MUST_USE;
 void memory_image_destroy(struct memory_image *image);
 
-/* A second view of the same pages with another limit and heat of its own; `base` must outlive it. */
+/* A second view of the same pages with another limit and heat of its own; `base` must outlive it.
+ */
 tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memory_image *base,
                                    size_t limit) TFAAS_MUST_USE;
 
 /* NULL: out of memory. */
 struct memory_slot *memory_slot_new(struct memory_image *image);
 void memory_slot_free(struct memory_slot *slot);
+
+/* What all running slots together may make writable, in bytes; 0: no bound. Without one, a function
+ * that takes much memory would make the process's own allocations fail. */
+void memory_budget_set(uint64_t bytes);
+/* Before a run: the slot's own pages, and `more` bytes that the run needs elsewhere. */
+bool memory_slot_claim(struct memory_slot *slot, size_t more) TFAAS_MUST_USE;
+/* So many pages are split off that no idle slot should be kept. */
+bool memory_crowded(void);
 
 /* Stops tracking at once: for a run whose memory becomes an image. */
 void memory_slot_open(struct memory_slot *slot);

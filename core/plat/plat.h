@@ -36,6 +36,9 @@ void plat_decommit(void *at, size_t size);
 enum plat_access { PLAT_NONE, PLAT_READ, PLAT_READ_WRITE };
 void plat_protect(void *at, size_t size, enum plat_access access);
 
+/* Private memory the process may have, in bytes; 0: no bound is known. */
+uint64_t plat_memory_max(void);
+
 /* An immutable copy of memory that many places can map copy-on-write. */
 struct plat_image {
     const uint8_t *bytes; /* readable view */

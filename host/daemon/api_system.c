@@ -28,9 +28,9 @@ void api_info(struct call *call)
         call_reply_json(call, 200, provider);
         return;
     }
-    call_reply_json(call, 200,
-                    json_pack("{s:o,s:o,s:s}", "provider", provider, "version", version, "arch",
-                              arch));
+    call_reply_json(
+        call, 200,
+        json_pack("{s:o,s:o,s:s}", "provider", provider, "version", version, "arch", arch));
 }
 
 void api_metrics(struct call *call)
@@ -55,8 +55,8 @@ void api_query(struct call *call)
         char count[24];
         (void)snprintf(count, sizeof count, "%llu", (unsigned long long)f->metrics.total);
         (void)json_array_append_new(
-            result, json_pack("{s:{s:s},s:[f,s]}", "metric", "function_name", f->key, "value", now,
-                              count));
+            result,
+            json_pack("{s:{s:s},s:[f,s]}", "metric", "function_name", f->key, "value", now, count));
     }
     call_reply_json(call, 200,
                     json_pack("{s:s,s:{s:s,s:o}}", "status", "success", "data", "resultType",
@@ -137,8 +137,8 @@ static bool read_log_query(struct call *call, struct log_query *q)
 {
     char text[64];
     *q = (struct log_query){.tail = UINT64_MAX};
-    if (is_given(call, "since") && (!call_query(call, "since", text, sizeof text) ||
-                                    !parse_time(text, &q->since_ns))) {
+    if (is_given(call, "since") &&
+        (!call_query(call, "since", text, sizeof text) || !parse_time(text, &q->since_ns))) {
         call_error(call, 422, "since: a time as in RFC 3339 is expected");
         return false;
     }
@@ -170,9 +170,9 @@ static char *line_text(const struct function *f, const struct log_line *line)
     char stamp[40], instance[160];
     api_time_text(line->time_ns, stamp);
     (void)snprintf(instance, sizeof instance, "%s-core", f->stored.ns);
-    json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:s%}", "name", f->stored.name, "namespace",
-                             f->stored.ns, "instance", instance, "timestamp", stamp, "text",
-                             line->text, line->size);
+    json_t *json =
+        json_pack("{s:s,s:s,s:s,s:s,s:s%}", "name", f->stored.name, "namespace", f->stored.ns,
+                  "instance", instance, "timestamp", stamp, "text", line->text, line->size);
     char *text = json ? json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(json);
     return text;
@@ -243,9 +243,8 @@ void api_logs(struct call *call)
     call->name = NULL;
     if (!f || !read_log_query(call, &q))
         return;
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, read_logs, call,
-                                          NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, read_logs, call, NULL);
     if (!response) {
         call_error(call, 507, "out of memory");
         return;

@@ -76,9 +76,10 @@ static tfaas_status_t load_make(struct core_link *link, struct core_function *fu
     tfaas_status_t status =
         link->hub->owner->bundle(function, &load->bundle, &load->bundle_size, error);
     if (status == TFAAS_OK && (load->bundle_size == 0 || load->bundle_size > TFAAS_LOAD_MAX))
-        status = error_set(error, TFAAS_TOO_LARGE,
-                           "function with its secrets and environment is %zu bytes, the limit is %u",
-                           load->bundle_size, TFAAS_LOAD_MAX);
+        status =
+            error_set(error, TFAAS_TOO_LARGE,
+                      "function with its secrets and environment is %zu bytes, the limit is %u",
+                      load->bundle_size, TFAAS_LOAD_MAX);
     if (status != TFAAS_OK) {
         load_wipe(load);
         free(load);
@@ -218,7 +219,7 @@ static void call_unwait(struct core_link *link, struct core_call *call)
 
 /* From a list: the call is over; `end` is called by the next core_hub_run. */
 void queue_fail(struct core_link *link, struct core_call_list *list, struct core_call *call,
-                      tfaas_status_t status, const char *reason)
+                tfaas_status_t status, const char *reason)
 {
     TAILQ_REMOVE(list, call, entry);
     call_unwait(link, call);
@@ -245,8 +246,8 @@ static void queue_pump(struct core_link *link)
             TAILQ_INSERT_TAIL(&load->waiting, call, entry);
             continue;
         }
-        status = call_invoke(link, call, load, call->first, call->first_size, NULL, 0,
-                             call->first_last);
+        status =
+            call_invoke(link, call, load, call->first, call->first_size, NULL, 0, call->first_last);
         if (status != TFAAS_OK)
             return;
         TAILQ_REMOVE(&link->queue, call, entry);

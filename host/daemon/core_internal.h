@@ -34,7 +34,7 @@ struct core_load {
     size_t bundle_size, bundle_at;
     bool unload_due, unload_sent;
     uint64_t last_used_ns, failed_ns;
-    tfaas_status_t status; /* FAILED */
+    tfaas_status_t status;         /* FAILED */
     struct core_call_list waiting; /* SENDING: INVOKE goes behind the bundle */
     TAILQ_ENTRY(core_load) entry;  /* link->loads, least recently used first */
 };
@@ -74,12 +74,13 @@ void link_flush(struct core_link *link);
 tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error) TFAAS_MUST_USE;
 
 /* core_calls.c */
-void link_pump(struct core_link *link); /* sends what is due and what waits, as far as there is room */
+void link_pump(
+    struct core_link *link); /* sends what is due and what waits, as far as there is room */
 void slot_release(struct core_link *link, struct core_slot *slot);
 void load_forget(struct core_load *load); /* UNLOAD follows when it can */
 void load_free(struct core_load *load);
 void queue_fail(struct core_link *link, struct core_call_list *list, struct core_call *call,
-               tfaas_status_t status, const char *reason);
+                tfaas_status_t status, const char *reason);
 
 /* core_messages.c: takes up to CORE_DRAIN_MESSAGES. A broken rule dooms the link. True: more. */
 bool link_drain(struct core_link *link);

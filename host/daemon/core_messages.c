@@ -28,8 +28,8 @@ size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size)
     size_t out = 0, at = 0;
     while (at < size) {
         size_t length = utf8_length(from + at, size - at);
-        bool good = length > 1 || (length == 1 && (from[at] >= 0x20 || from[at] == '\t') &&
-                                   from[at] != 0x7f);
+        bool good = length > 1 ||
+                    (length == 1 && (from[at] >= 0x20 || from[at] == '\t') && from[at] != 0x7f);
         size_t step = length ? length : 1, need = good ? length : 1;
         if (out + need >= capacity)
             break;

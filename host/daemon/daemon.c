@@ -49,8 +49,15 @@ static const char usage[] =
     "Environment: port, read_timeout, write_timeout, exec_timeout, idle_timeout, basic_auth,\n"
     "secret_mount_path, as OpenFaaS names them. See tfaasd(1).\n";
 
-enum option_code { OPTION_LISTEN = 256, OPTION_STATE, OPTION_CONFIG, OPTION_CORE, OPTION_WEAKER,
-              OPTION_HELP, OPTION_VERSION };
+enum option_code {
+    OPTION_LISTEN = 256,
+    OPTION_STATE,
+    OPTION_CONFIG,
+    OPTION_CORE,
+    OPTION_WEAKER,
+    OPTION_HELP,
+    OPTION_VERSION
+};
 
 static const struct option options[] = {
     {"listen", required_argument, NULL, OPTION_LISTEN},

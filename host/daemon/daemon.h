@@ -27,7 +27,8 @@ TAILQ_HEAD(deploy_list, deploy);
 
 /* --- registry.c: what is deployed, in memory --- */
 
-struct namespace {
+struct namespace
+{
     char name[64];
     struct core_link *link;
     uint32_t function_count;
@@ -65,8 +66,8 @@ struct registry {
 
 struct connection {
     int fd;
-    struct call *call;  /* being served, NULL: waits for a request */
-    uint64_t since_ns;  /* when it began to wait */
+    struct call *call; /* being served, NULL: waits for a request */
+    uint64_t since_ns; /* when it began to wait */
     TAILQ_ENTRY(connection) entry;
 };
 TAILQ_HEAD(connection_list, connection);
@@ -107,7 +108,7 @@ struct call {
     struct core_call core;
     bool started, last_sent, ended, streaming, http11;
     struct duplex *duplex; /* answers while the request still arrives (duplex.c) */
-    uint8_t *out; /* response stream received: head, then content */
+    uint8_t *out;          /* response stream received: head, then content */
     size_t out_size, out_at, out_capacity;
     uint64_t out_read, out_credited, held;
     char call_id[HTTP_CALL_ID_MAX + 1];
@@ -200,8 +201,8 @@ bool api_string_map(const json_t *object);
 /* Namespace of a query (?namespace=) or of a body; the default one when absent. False after it has
  * replied. */
 bool api_namespace(struct call *call, const json_t *body, char ns[64]);
-/* {name} of the path, "name" or "name.namespace", with ?namespace= and the body's. NULL after it has
- * replied 404 or 400. */
+/* {name} of the path, "name" or "name.namespace", with ?namespace= and the body's. NULL after it
+ * has replied 404 or 400. */
 struct function *api_function(struct call *call, const json_t *body);
 
 /* api_functions.c */

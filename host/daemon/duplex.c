@@ -75,9 +75,9 @@ void duplex_push(struct call *call)
     while (!x->done) {
         if (x->at == x->size && !next_chunk(x))
             break;
-        ssize_t sent = x->at < x->size ? send(fd, x->wire + x->at, x->size - x->at,
-                                              MSG_DONTWAIT | MSG_NOSIGNAL)
-                                       : 0;
+        ssize_t sent = x->at < x->size
+                           ? send(fd, x->wire + x->at, x->size - x->at, MSG_DONTWAIT | MSG_NOSIGNAL)
+                           : 0;
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
             return; /* the watch tells when there is room */
         if (sent < 0) {
@@ -95,8 +95,7 @@ void duplex_push(struct call *call)
 
 static void on_writable(struct watch *watch)
 {
-    struct duplex *x =
-        (struct duplex *)(void *)((char *)watch - offsetof(struct duplex, watch));
+    struct duplex *x = (struct duplex *)(void *)((char *)watch - offsetof(struct duplex, watch));
     duplex_push(x->call);
 }
 

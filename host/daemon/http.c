@@ -124,7 +124,7 @@ void call_fail(struct call *call, const struct tfaas_error *error)
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'                 ? c - '0'
            : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
                                                 : -1;
 }
@@ -311,8 +311,8 @@ bool call_body_append(struct call *call, const uint8_t *bytes, size_t size)
         for (capacity = capacity ? capacity : 4096; capacity < need;)
             capacity *= 2;
         size_t more = capacity - call->body_capacity;
-        uint8_t *body = d->held_total + more > HTTP_HELD_TOTAL ? NULL
-                                                               : realloc(call->body, capacity);
+        uint8_t *body =
+            d->held_total + more > HTTP_HELD_TOTAL ? NULL : realloc(call->body, capacity);
         if (!body) {
             call_error(call, 503, "too many bytes of requests are held, try again");
             return false;
@@ -451,8 +451,8 @@ static int listen_on(const struct config *config, struct tfaas_error *error)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list = NULL;
     int failed = getaddrinfo(config->listen_host, config->listen_port, &hints, &list);
     if (failed) {
-        (void)error_set(error, TFAAS_BAD_REQUEST, "cannot listen on %s:%s: %s",
-                        config->listen_host, config->listen_port, gai_strerror(failed));
+        (void)error_set(error, TFAAS_BAD_REQUEST, "cannot listen on %s:%s: %s", config->listen_host,
+                        config->listen_port, gai_strerror(failed));
         return -1;
     }
     int one = 1;
@@ -492,7 +492,8 @@ static unsigned connection_limit(const struct config *config)
 
 static void on_mhd_ready(struct watch *watch)
 {
-    struct daemon *d = (struct daemon *)(void *)((char *)watch - offsetof(struct daemon, mhd_watch));
+    struct daemon *d =
+        (struct daemon *)(void *)((char *)watch - offsetof(struct daemon, mhd_watch));
     d->mhd_due = true;
 }
 
@@ -507,14 +508,13 @@ tfaas_status_t http_open(struct daemon *d, struct tfaas_error *error)
     const unsigned flags =
         MHD_USE_EPOLL | MHD_USE_TURBO | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
     d->mhd = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, d,
-        MHD_OPTION_LISTEN_SOCKET, d->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        connection_limit(&d->config), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)d->config.max_connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_uri, d,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, d, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        d, MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_request, d, MHD_OPTION_LISTEN_SOCKET, d->listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, connection_limit(&d->config),
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)d->config.max_connections_per_ip,
+        MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, d, MHD_OPTION_NOTIFY_COMPLETED, on_completed, d,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, d, MHD_OPTION_END);
     if (!d->mhd)
         return error_set(error, TFAAS_INTERNAL, "libmicrohttpd did not start");
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(d->mhd, MHD_DAEMON_INFO_EPOLL_FD);

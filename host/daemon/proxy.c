@@ -1,6 +1,7 @@
 /*
  * proxy.c - /function/NAME[.NAMESPACE][/path][?query]: from an HTTP request to an invocation and
- * back. A function's own error text never reaches the caller; what a function sends back is checked.
+ * back. A function's own error text never reaches the caller; what a function sends back is
+ * checked.
  */
 #include "daemon.h"
 
@@ -181,8 +182,8 @@ static void add_forwarded(struct head_builder *b)
     if (!b->forwarded_for && info && info->client_addr) {
         const struct sockaddr *a = info->client_addr;
         if (a->sa_family == AF_INET)
-            (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr,
-                            text, sizeof text);
+            (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, text,
+                            sizeof text);
         else if (a->sa_family == AF_INET6)
             (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
                             text, sizeof text);
@@ -204,9 +205,8 @@ static size_t make_head(struct call *call)
     if (b.connection &&
         (strcasecmp(b.connection, "keep-alive") == 0 || strcasecmp(b.connection, "close") == 0))
         b.connection = NULL;
-    bhttp_begin_request(&b.writer, head_bytes, sizeof head_bytes, head_scratch,
-                        sizeof head_scratch, span_text(call->method), span_text("http"),
-                        span_text(b.host ? b.host : ""),
+    bhttp_begin_request(&b.writer, head_bytes, sizeof head_bytes, head_scratch, sizeof head_scratch,
+                        span_text(call->method), span_text("http"), span_text(b.host ? b.host : ""),
                         (struct span){(const uint8_t *)path, (size_t)path_size});
     (void)MHD_get_connection_values_n(call->mhd, MHD_HEADER_KIND, add_field, &b);
     (void)snprintf(start, sizeof start, "%llu", (unsigned long long)call->start_realtime_ns);
@@ -384,8 +384,7 @@ static void reply_failure(struct call *call)
     case TFAAS_UNAVAILABLE:
     case TFAAS_NO_SPACE:
         call_error(call, code, "function %s: %s", f->key,
-                   call->core.reason[0] ? call->core.reason
-                                        : tfaas_status_text(call->core.status));
+                   call->core.reason[0] ? call->core.reason : tfaas_status_text(call->core.status));
         break;
     case TFAAS_NOT_FOUND:
         call_error(call, code, "function not found: %s", f->key);
@@ -442,7 +441,8 @@ void proxy_headers(struct call *call, const struct bhttp_head *head, header_fn a
     char text[32], listed[256] = "";
     while (bhttp_next_field(head->fields, &at, &name, &value))
         if (span_is(name, "connection") && value.size < sizeof listed)
-            (void)snprintf(listed, sizeof listed, "%.*s", (int)value.size, (const char *)value.data);
+            (void)snprintf(listed, sizeof listed, "%.*s", (int)value.size,
+                           (const char *)value.data);
     at = 0;
     while (bhttp_next_field(head->fields, &at, &name, &value)) {
         const char *key = (const char *)name.data;
@@ -523,8 +523,8 @@ static struct MHD_Response *whole_response(struct call *call, const struct bhttp
     if (strcmp(call->method, "HEAD") == 0 && declared != MHD_SIZE_UNKNOWN)
         return MHD_create_response_from_callback(declared, HTTP_STREAM_BLOCK, read_stream, call,
                                                  NULL);
-    response = MHD_create_response_from_buffer_with_free_callback_cls(
-        call->out_size - head->size, own + head->size, free, own);
+    response = MHD_create_response_from_buffer_with_free_callback_cls(call->out_size - head->size,
+                                                                      own + head->size, free, own);
     if (response)
         call->out = NULL;
     return response;
@@ -534,7 +534,8 @@ static void reply_function(struct call *call)
 {
     struct bhttp_head head;
     const char *why = "";
-    if (bhttp_read_head(call->out, call->out_size, &head, &why) != TFAAS_OK || !head.is_response) {
+    if (bhttp_read_head(call->out, call->out_size, &head, &why) != TFAAS_OK || !head.is_response ||
+        head.size > HTTP_RESPONSE_HEAD_MAX) {
         if (!call->ended)
             core_call_cancel(&call->core);
         call->ended = true;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 void (*plat_on_abort)(const char *reason);
 
 static void *window;
+static uint64_t memory_max;
 
 const char *plat_linux_prepare(void)
 {
@@ -31,7 +33,16 @@ const char *plat_linux_prepare(void)
 
 void plat_linux_attach(void *mapped_window)
 {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        memory_max = limit.rlim_cur;
+    }
     window = mapped_window;
+}
+
+uint64_t plat_memory_max(void)
+{
+    return memory_max;
 }
 
 bool plat_linux_attached(void)

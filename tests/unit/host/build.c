@@ -717,7 +717,7 @@ static void cancelled(void **state)
         return;
     }
     struct outcome outcome = {.calls = 0};
-    struct build_job *job = NULL;
+    struct build_job *job = NULL, *more[3];
     struct tar tar = {NULL, 0, 0};
     tar_text(&tar, "handler.c", "int main(void) { return 0; }");
     tar_end(&tar);
@@ -726,6 +726,13 @@ static void cancelled(void **state)
         TFAAS_OK);
     assert_non_null(job);
     assert_int_equal(work_entries(), 1);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(build_start(tar.data, tar.size, false, scratch_path("work"), take,
+                                     &outcome, &more[i], &error),
+                         TFAAS_OK);
+    is_refused(build(tar.data, tar.size, false), TFAAS_BUSY, "4 C functions");
+    for (size_t i = 0; i < 3; i++)
+        build_cancel(more[i]);
     build_cancel(job);
     assert_int_equal(outcome.calls, 0);
     assert_int_equal(work_entries(), 0);

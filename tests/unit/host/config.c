@@ -23,13 +23,18 @@ static void test_durations(void **state)
     static const struct {
         const char *text;
         uint64_t ns;
-    } good[] = {{"30", 30 * NS_PER_S},     {"0", 0},
-                {"500ms", 500 * NS_PER_MS}, {"1m30s", 90 * NS_PER_S},
-                {"1.5s", 1500 * NS_PER_MS}, {"2h", 7200 * NS_PER_S},
-                {"10us", 10000},            {"7ns", 7},
+    } good[] = {{"30", 30 * NS_PER_S},
+                {"0", 0},
+                {"500ms", 500 * NS_PER_MS},
+                {"1m30s", 90 * NS_PER_S},
+                {"1.5s", 1500 * NS_PER_MS},
+                {"2h", 7200 * NS_PER_S},
+                {"10us", 10000},
+                {"7ns", 7},
                 {"1h0m0.25s", 3600 * NS_PER_S + 250 * NS_PER_MS}};
-    static const char *const bad[] = {"",    "s",   "-1s",  "1x",  "1 s",       "1e3s", "0x10", "inf",
-                                      "1s2", "1ss", ".5s", "10ms3", "99999999999h", "1s ",  "1S"};
+    static const char *const bad[] = {"",     "s",     "-1s",          "1x",  "1 s",
+                                      "1e3s", "0x10",  "inf",          "1s2", "1ss",
+                                      ".5s",  "10ms3", "99999999999h", "1s ", "1S"};
     uint64_t ns;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_true(config_duration(good[i].text, &ns));
@@ -49,8 +54,15 @@ static void test_quantities(void **state)
     assert_int_equal(n, 128000000);
     assert_true(config_quantity("7", &n));
     assert_int_equal(n, 7);
-    static const char *const bad[] = {"", "Mi", "-1", "1.5Gi", "1Ti", "1 Mi", "1e9",
-                                      "99999999999999999999", "18446744073709551615Gi"};
+    static const char *const bad[] = {"",
+                                      "Mi",
+                                      "-1",
+                                      "1.5Gi",
+                                      "1Ti",
+                                      "1 Mi",
+                                      "1e9",
+                                      "99999999999999999999",
+                                      "18446744073709551615Gi"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(config_quantity(bad[i], &n));
 }
@@ -172,10 +184,14 @@ static void test_open_address_needs_credentials(void **state)
     static const struct {
         const char *host;
         tfaas_status_t status;
-    } cases[] = {{"127.0.0.1:1", TFAAS_OK},           {"127.9.9.9:1", TFAAS_OK},
-                 {"[::1]:1", TFAAS_OK},               {"localhost:1", TFAAS_OK},
-                 {"0.0.0.0:1", TFAAS_UNAUTHORIZED},   {"[::]:1", TFAAS_UNAUTHORIZED},
-                 {"192.0.2.1:1", TFAAS_UNAUTHORIZED}, {"example.invalid:1", TFAAS_UNAUTHORIZED}};
+    } cases[] = {{"127.0.0.1:1", TFAAS_OK},
+                 {"127.9.9.9:1", TFAAS_OK},
+                 {"[::1]:1", TFAAS_OK},
+                 {"localhost:1", TFAAS_OK},
+                 {"0.0.0.0:1", TFAAS_UNAUTHORIZED},
+                 {"[::]:1", TFAAS_UNAUTHORIZED},
+                 {"192.0.2.1:1", TFAAS_UNAUTHORIZED},
+                 {"example.invalid:1", TFAAS_UNAUTHORIZED}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         config_init(&c);
         snprintf(c.state_dir, sizeof c.state_dir, "x");
@@ -208,9 +224,9 @@ static void test_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_durations),    cmocka_unit_test(test_quantities),
-        cmocka_unit_test(test_addresses),    cmocka_unit_test(test_file),
-        cmocka_unit_test(test_credentials),  cmocka_unit_test(test_open_address_needs_credentials),
+        cmocka_unit_test(test_durations),   cmocka_unit_test(test_quantities),
+        cmocka_unit_test(test_addresses),   cmocka_unit_test(test_file),
+        cmocka_unit_test(test_credentials), cmocka_unit_test(test_open_address_needs_credentials),
         cmocka_unit_test(test_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

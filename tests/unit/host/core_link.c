@@ -284,8 +284,8 @@ static void test_lost_core_answers_and_comes_back(void **state)
 {
     (void)state;
     struct core_link *link = core_link_open(&hub, "ns");
-    struct test_function crash = {.name = "crash"}, fault = {.name = "fault"}, hello = {.name = "hello"},
-                         hang = {.name = "hang"};
+    struct test_function crash = {.name = "crash"}, fault = {.name = "fault"},
+                         hello = {.name = "hello"}, hang = {.name = "hang"};
     struct test_call a = {0}, b = {0}, c = {0}, d = {0};
     assert_int_equal(call_path(link, &b, &hang, "/", "", true), TFAAS_OK);
     assert_int_equal(call_path(link, &a, &crash, "/", "", true), TFAAS_OK);

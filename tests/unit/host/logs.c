@@ -71,7 +71,8 @@ static void test_bounds(void **state)
         assert_true(logs.size <= LOG_TOTAL_MAX);
         assert_int_equal(function_log_from(&many[i], 0)->size, CORE_TEXT_MAX);
     }
-    /* The oldest went first: the first function has lost its lines, the last has all it may keep. */
+    /* The oldest went first: the first function has lost its lines, the last has all it may keep.
+     */
     assert_null(function_log_from(&many[0], 0));
     assert_non_null(function_log_from(&many[1199], 0));
     for (size_t i = 0; i < 1200; i++)
