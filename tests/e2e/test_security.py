@@ -80,3 +80,10 @@ def test_a_fault_tells_callers_no_addresses(t):
     t.error(answers[0], 502, 'core')
     t.contains(server.log_text(), '0x', 'what the operator reads')
     t.true('0x' not in answers[0].text, f'{answers[0]}')
+
+
+def test_no_core_dump_of_the_daemon(t):
+    """It holds the key that secrets are kept under, and every payload."""
+    with open(f'/proc/{t.server.pid}/limits', encoding='ascii') as limits:
+        line = next(line for line in limits if line.startswith('Max core file size'))
+    t.equal(line.split()[4:6], ['0', '0'], 'limit of core dumps')
