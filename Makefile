@@ -14,6 +14,8 @@ INC := -Iinclude -Icommon -Icore
 CFLAGS := -std=gnu11 -O2 -g $(WARN) $(HARDEN) $(PREFIX_MAP)
 CORE_CFLAGS := $(CFLAGS) -fPIE -fno-omit-frame-pointer
 HOST_CFLAGS := $(CFLAGS) -fPIE -Ihost
+# Told by /system/info. Only ever given to tfaasd: in the core it would change the measurement.
+COMMIT := $(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null),unknown)
 
 # --- the engine: built once into a cache outside the tree, keyed by its lock file ---
 ENGINE_DIR = $(shell cat $(B)/engine.dir 2>/dev/null)
@@ -75,7 +77,16 @@ $(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.w
 $(B)/tfaasd: $(HOST_OBJ)
 	$(CC) $(HOST_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(HOST_LIBS) -o $@
 
-.PHONY: all
+# Only what shows the commit is compiled anew when it changes.
+$(B)/commit: FORCE
+	@mkdir -p $(B)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+$(B)/host-obj/host/daemon/api_system.o $(B)/asan/host/daemon/api_system.o: $(B)/commit
+$(B)/host-obj/host/daemon/api_system.o: HOST_CFLAGS += -DTFAASD_COMMIT='"$(COMMIT)"'
+$(B)/asan/host/daemon/api_system.o: ASAN_CFLAGS += -DTFAASD_COMMIT='"$(COMMIT)"'
+FORCE:
+
+.PHONY: all FORCE
 all: $(B)/tfaas-core $(B)/tfaasd
 
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
@@ -112,8 +123,26 @@ $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hos
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -o $@
 
+# tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
+ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
+ASAN_OBJ := $(HOST_OBJ:$(B)/host-obj/%=$(B)/asan/%)
+$(B)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(ASAN_CFLAGS) $(INC) -MMD -MP -c $< -o $@
+$(B)/asan/host/daemon/sample_blob.o: $(B)/host-obj/host/daemon/sample_blob.o
+	@mkdir -p $(@D)
+	@cp $< $@
+$(B)/asan/tfaasd: $(ASAN_OBJ)
+	$(CC) $(ASAN_CFLAGS) -pie $^ $(HOST_LIBS) -o $@
+$(B)/asan/tfaas-core: $(B)/tfaas-core
+	@mkdir -p $(@D)
+	ln -f $< $@
+-include $(ASAN_OBJ:.o=.d)
+.PHONY: asan
+asan: $(B)/asan/tfaasd $(B)/asan/tfaas-core
+
 .PHONY: test-build
-test-build: all $(TEST_BINARIES)
+test-build: all asan $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
@@ -151,4 +180,5 @@ help:
 	@echo "make bench-core  microseconds inside the core"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
 	@echo "make soak        growth over a million calls"
+	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
 	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"

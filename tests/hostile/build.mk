@@ -14,4 +14,4 @@ $(B)/tests/functions/command_%.wasm: tests/hostile/functions/command_%.c
 	$(CLANG) $(FUNCTION_CFLAGS) -Wl,--strip-all $< -o $@
 $(B)/tests/functions/%.wasm: tests/hostile/functions/%.wat
 	@mkdir -p $(@D)
-	wat2wasm --enable-all $< -o $@
+	wat2wasm --enable-multi-memory $< -o $@
