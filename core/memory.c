@@ -12,6 +12,7 @@ enum memory_page { PAGE_CLEAN = 0, PAGE_HOT, PAGE_COLD_WRITTEN };
 static struct memory_slot *current;
 static uint32_t split_pages;         /* of all slots */
 static uint64_t budget, claimed_sum; /* budget 0: no bound */
+static uint64_t images_sum;          /* what images take, beside the budget and bounded by it */
 bool memory_restore_disabled;
 
 void memory_budget_set(uint64_t bytes)
@@ -37,14 +38,15 @@ static void unclaim(struct memory_slot *slot)
 bool memory_slot_claim(struct memory_slot *slot, size_t more)
 {
     const struct memory_image *image = slot->image;
-    /* Most runs of a large memory write little of it; those of one that was opened before do not. */
+    /* Most runs of a large memory write little of it; those of one that was opened before do not.
+     */
     bool little = !slot->open && !image->opened && image->tracked > MEMORY_CLAIM;
     slot->claimed_pages = little ? MEMORY_CLAIM : image->tracked;
     return claim(slot, slot->claimed_pages + more, budget);
 }
 
-/* All tracked pages become writable. Too late to refuse: the last quarter of the process's memory is
- * for this. */
+/* All tracked pages become writable. Too late to refuse: the last quarter of the process's memory
+ * is for this. */
 static void claim_rest(struct memory_slot *slot)
 {
     size_t rest = slot->image->tracked - slot->claimed_pages;
@@ -89,6 +91,11 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
         memory_image_destroy(image);
         return TFAAS_NO_SPACE;
     }
+    images_sum += image->pages.used;
+    if (budget > 0 && images_sum > budget) {
+        memory_image_destroy(image);
+        return TFAAS_NO_SPACE;
+    }
     return TFAAS_OK;
 }
 
@@ -110,8 +117,10 @@ tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memo
 void memory_image_destroy(struct memory_image *image)
 {
     free(image->heat);
-    if (image->pages.bytes && !image->borrowed)
+    if (image->pages.bytes && !image->borrowed) {
+        images_sum -= image->pages.used;
         plat_image_destroy(&image->pages);
+    }
     memset(image, 0, sizeof *image);
 }
 
