@@ -46,6 +46,10 @@ done
 [ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
 run e2e python3 tests/e2e/run.py
+# The same tests where foreign bytes come in, against the daemon under the sanitizers.
+[ -x build/asan/tfaasd ] && run e2e-asan env TFAASD=build/asan/tfaasd python3 tests/e2e/run.py rest. bad_input. \
+    invoke. build. secrets. logs. config. clients. limits.queue faults.kill_of_every \
+    -endless -memory_at_load -ten_thousand
 
 echo
 if [ "$skipped" -gt 0 ]; then

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ TFAASD = pathlib.Path(os.environ.get('TFAASD', ROOT / 'build' / 'tfaasd'))
 NAMESPACE = 'openfaas-fn'
 PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 36, 1
 LIBC = ctypes.CDLL(None, use_errno=True)
+SANITIZER = re.compile(r'^.*(?:ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer).*$', re.M)
 
 
 class Problem(Exception):
@@ -179,6 +181,7 @@ def signature(secret, body):
 
 class Server:
     """A tfaasd on a free loopback port. Use as a context manager, or call stop()."""
+    reports = []  # of sanitizers and of ends that were none, of every server of this run
 
     def __init__(self, state=None, arguments=(), env=None, port=None, config=None):
         self.own_folder = tempfile.mkdtemp(prefix='tfaas-e2e-')
@@ -241,12 +244,21 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(sig)
             try:
-                self.process.wait(seconds)
+                if self.process.wait(seconds) != 0 and sig == signal.SIGTERM:
+                    self.reports.append(f'exit status {self.process.returncode} after SIGTERM: '
+                                        + self.log_text())
             except subprocess.TimeoutExpired:
                 obeyed = False
         kill_tree(self.pid)
         self.process.wait()
+        self.look_for_reports()
         return obeyed
+
+    def look_for_reports(self):
+        """A sanitizer writes on stderr; the whole report is kept, for the log goes away."""
+        text = self.log.read_text(errors='replace') if self.log.exists() else ''
+        if SANITIZER.search(text) and text not in self.reports:
+            self.reports.append(text)
 
     def stop(self):
         obeyed = self.end_process()
