@@ -6,6 +6,10 @@ set -u
 passed=0 failed=0 skipped=0
 log=build/tests/log
 mkdir -p "$log"
+# Thousands of syncs: where nothing depends on a disk that outlives a power cut, memory is quicker.
+if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ] && [ "$(df -Pm /dev/shm | awk 'NR == 2 {print $4}')" -gt 2000 ]; then
+    export TMPDIR=/dev/shm
+fi
 
 run() { # name, command...
     local name=$1 out status p=0 f=0 s=0 start=$SECONDS
