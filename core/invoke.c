@@ -533,17 +533,40 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
     return TFAAS_OK;
 }
 
+/* The sealed code the host asked for, in pieces, as the ring has room. */
+static tfaas_status_t send_cache(struct task *task)
+{
+    struct loaded *loaded = task->function;
+    for (size_t at = 0; at < loaded->cache_size;) {
+        size_t left = loaded->cache_size - at;
+        size_t piece = left < TFAAS_PAYLOAD_MAX ? left : TFAAS_PAYLOAD_MAX;
+        struct tfaas_slot slot = {.kind = TFAAS_CACHE,
+                                  .id = loaded->function.id,
+                                  .arg = {loaded->cache_size, at}};
+        if (message_send(task, &slot, loaded->cache + at, piece) != TFAAS_OK)
+            return task->run.stop;
+        at += piece;
+    }
+    free(loaded->cache);
+    loaded->cache = NULL;
+    loaded->cache_size = 0;
+    message_flush();
+    return TFAAS_OK;
+}
+
 static void load_body_run(struct task *task)
 {
     struct loaded *loaded = task->function;
     char why[400] = "";
-    struct memory_slot *slot = memory_slot_new(&loaded->image);
-    tfaas_status_t status = TFAAS_NO_SPACE;
     task->run.log_limit = LOAD_TEXT_MAX;
     task->run.hostcall_limit = loaded->function.bundle.hostcall_limit;
+    tfaas_status_t status = loaded->cache ? send_cache(task) : TFAAS_OK;
+    struct memory_slot *slot = status == TFAAS_OK ? memory_slot_new(&loaded->image) : NULL;
     if (slot) {
         memory_slot_open(slot);
         status = set_up(task, slot, why, sizeof why);
+    } else if (status == TFAAS_OK) {
+        status = TFAAS_NO_SPACE;
     }
     if (status == TFAAS_OK)
         status = initialise(task, why, sizeof why);
@@ -595,7 +618,8 @@ tfaas_status_t invoke_end_load(struct task *task)
     struct tfaas_slot slot = {.kind = TFAAS_LOADED,
                               .id = loaded->function.id,
                               .arg = {task->status, loaded->image.size,
-                                      plat_now_ns() - loaded->load_started_ns, loaded->load_work}};
+                                      plat_now_ns() - loaded->load_started_ns, loaded->load_work,
+                                      loaded->code}};
     if (message_send(NULL, &slot, task->text, failed ? task->text_size : 0) == TFAAS_BUSY)
         return TFAAS_BUSY;
     loaded->state = failed ? LOADED_FAILED : LOADED_READY;

@@ -2,6 +2,7 @@
  * has its image taken. Never accepts native code from outside. */
 #include "loaded.h"
 
+#include "cache.h"
 #include "instrument.h"
 #include "invoke.h"
 #include "message.h"
@@ -32,6 +33,17 @@ struct loaded *loaded_find(uint32_t id)
     return loaded && loaded->state != LOADED_EMPTY ? loaded : NULL;
 }
 
+static void drop_bundle(struct function *function)
+{
+    package_free(&function->package);
+    bundle_free(&function->bundle);
+    if (function->bundle_bytes) {
+        sodium_memzero(function->bundle_bytes, function->bundle_size); /* it holds secrets */
+        free(function->bundle_bytes);
+    }
+    function->bundle_bytes = NULL;
+}
+
 static void loaded_free(struct loaded *loaded)
 {
     while (loaded->idle) {
@@ -44,14 +56,9 @@ static void loaded_free(struct loaded *loaded)
         engine_module_free(loaded->module);
         free(loaded->mutable_globals);
     }
-    struct function *function = &loaded->function;
-    vfs_free(&function->vfs);
-    package_free(&function->package);
-    bundle_free(&function->bundle);
-    if (function->bundle_bytes) {
-        sodium_memzero(function->bundle_bytes, function->bundle_size); /* it holds secrets */
-        free(function->bundle_bytes);
-    }
+    free(loaded->cache);
+    vfs_free(&loaded->function.vfs);
+    drop_bundle(&loaded->function);
     free(loaded);
 }
 
@@ -129,6 +136,36 @@ static tfaas_status_t first_image(struct memory_image *image, const struct instr
     return status;
 }
 
+/* Compiles, and seals the result when the host asked for it. */
+static tfaas_status_t compile(struct loaded *loaded, const struct instrument_result *result,
+                              char *why, size_t why_size)
+{
+    tfaas_status_t status =
+        engine_compile(result->module, result->module_size, &loaded->module, why, why_size);
+    if (status != TFAAS_OK)
+        return status;
+    loaded->owns_module = true;
+    loaded->code = TFAAS_CODE_COMPILED;
+    loaded->load_work = result->compile_work;
+    if (!loaded->wants_cache)
+        return TFAAS_OK;
+    struct span code;
+    uint8_t *saved = NULL;
+    /* Without memory for it, or past its bound, there is no cache: the load is as good. */
+    if (engine_save(loaded->module, &saved, &code.size) == TFAAS_OK) {
+        code.data = saved;
+        if (cache_seal(code, loaded->function.digest, &loaded->cache, &loaded->cache_size) !=
+                TFAAS_OK ||
+            loaded->cache_size > TFAAS_CACHE_MAX) {
+            free(loaded->cache);
+            loaded->cache = NULL;
+        }
+    }
+    free(saved);
+    cache_forget();
+    return TFAAS_OK;
+}
+
 static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_size)
 {
     struct function *function = &loaded->function;
@@ -137,9 +174,8 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
     tfaas_status_t status = instrument(module.data, module.size, &result, why, why_size);
     if (status != TFAAS_OK)
         return status;
-    loaded->owns_module = true;
-    loaded->load_work = result.compile_work;
-    status = engine_compile(result.module, result.module_size, &loaded->module, why, why_size);
+    if (!loaded->module)
+        status = compile(loaded, &result, why, why_size);
     if (status != TFAAS_OK)
         goto out;
     if (engine_has(loaded->module, ENTRY_HANDLE)) {
@@ -172,6 +208,7 @@ static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
     struct function *function = &loaded->function;
     function->kind = FUNCTION_REACTOR;
     loaded->module = js.module;
+    loaded->code = TFAAS_CODE_CORE;
     loaded->mutable_globals = js.mutable_globals;
     loaded->mutable_global_count = js.mutable_global_count;
     memcpy(loaded->globals, js.globals, sizeof js.globals);
@@ -181,6 +218,38 @@ static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
     if (status == TFAAS_MEMORY_LIMIT)
         (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
                        js.image.tracked);
+    return status;
+}
+
+/* Takes the code out of the cache that came with the bundle; what does not open is ignored. The bundle
+ * lives as long as the function, so it is made anew without the cache, which is several times its size. */
+static tfaas_status_t use_cache(struct loaded *loaded, const char **reason)
+{
+    struct function *function = &loaded->function;
+    struct span cache = function->bundle.cache, code;
+    char ignored[128];
+    uint8_t *sealed = function->bundle_bytes + (cache.data - function->bundle_bytes);
+    if (span_is(function->package.runtime, "wasm") &&
+        cache_open(sealed, cache.size, function->digest, &code) &&
+        engine_load(code.data, code.size, &loaded->module, ignored, sizeof ignored) == TFAAS_OK) {
+        loaded->owns_module = true;
+        loaded->code = TFAAS_CODE_CACHED;
+    }
+    uint8_t *bytes;
+    size_t size;
+    function->bundle.cache = (struct span){NULL, 0};
+    tfaas_status_t status = bundle_write(&function->bundle, &bytes, &size);
+    if (status != TFAAS_OK) {
+        *reason = "load bundle: no memory";
+        return status;
+    }
+    drop_bundle(function);
+    function->bundle_bytes = bytes;
+    function->bundle_size = size;
+    status = bundle_read(bytes, size, &function->bundle, reason);
+    struct span package = function->bundle.package;
+    if (status == TFAAS_OK)
+        status = package_read(package.data, package.size, &function->package, reason);
     return status;
 }
 
@@ -195,12 +264,15 @@ static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_s
     if (status == TFAAS_OK)
         status = package_read(package.data, package.size, &function->package, &reason);
     if (status == TFAAS_OK)
+        crypto_hash_sha256(function->digest, package.data, package.size);
+    if (status == TFAAS_OK && function->bundle.cache.size > 0)
+        status = use_cache(loaded, &reason);
+    if (status == TFAAS_OK)
         status = vfs_build(&function->vfs, &function->package, &function->bundle, &reason);
     if (status != TFAAS_OK) {
         (void)snprintf(why, why_size, "%s", reason);
         return status;
     }
-    crypto_hash_sha256(function->digest, package.data, package.size);
     struct span entry = function->package.entry;
     (void)snprintf(function->entry, sizeof function->entry, "/function/%.*s", (int)entry.size,
                    (const char *)entry.data);
@@ -229,9 +301,11 @@ static void start_loading(struct loaded *loaded)
     invoke_say_loaded(loaded, status, why, strlen(why));
 }
 
-tfaas_status_t loaded_receive(uint32_t id, uint64_t total, uint64_t offset, const uint8_t *piece,
-                              size_t size)
+tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piece)
 {
+    uint32_t id = slot->id;
+    uint64_t total = slot->arg[0], offset = slot->arg[1];
+    size_t size = slot->size;
     if (id >= TFAAS_FUNCTIONS_MAX || total == 0 || total > TFAAS_LOAD_MAX || size == 0)
         return TFAAS_PEER_DEAD;
     struct loaded *loaded = table[id];
@@ -253,6 +327,7 @@ tfaas_status_t loaded_receive(uint32_t id, uint64_t total, uint64_t offset, cons
         return TFAAS_PEER_DEAD;
     memcpy(loaded->function.bundle_bytes + offset, piece, size);
     loaded->received += size;
+    loaded->wants_cache = (slot->flags & TFAAS_WANT_CACHE) != 0;
     if (loaded->received == total)
         start_loading(loaded);
     return TFAAS_OK;

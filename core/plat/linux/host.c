@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 void (*plat_on_abort)(const char *reason);
 
 static void *window;
+static char domain[PLAT_DOMAIN_MAX + 1];
 
 const char *plat_linux_prepare(void)
 {
@@ -32,6 +34,20 @@ const char *plat_linux_prepare(void)
 void plat_linux_attach(void *mapped_window)
 {
     window = mapped_window;
+}
+
+void plat_linux_domain(const char *name)
+{
+    const size_t size = strnlen(name, sizeof(domain));
+    if (size == sizeof(domain)) {
+        plat_abort("the trust domain's name is too long");
+    }
+    memcpy(domain, name, size + 1);
+}
+
+const char *plat_domain(void)
+{
+    return domain;
 }
 
 bool plat_linux_attached(void)
