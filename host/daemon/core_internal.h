@@ -31,7 +31,9 @@ struct core_load {
     struct core_function *function; /* NULL: forgotten, freed when nothing refers to it */
     uint8_t *bundle;                /* SENDING */
     size_t bundle_size, bundle_at;
-    bool unload_due, unload_sent;
+    bool unload_due, unload_sent, wants_cache;
+    uint8_t *cache; /* what came of CACHE so far */
+    size_t cache_size, cache_at;
     uint64_t last_used_ns, failed_ns;
     tfaas_status_t status; /* FAILED */
     struct core_call_list waiting; /* SENDING: INVOKE goes behind the bundle */
@@ -75,5 +77,6 @@ void load_free(struct core_load *load);
 
 /* core_messages.c: takes up to CORE_DRAIN_MESSAGES. A broken rule dooms the link. True: more. */
 bool link_drain(struct core_link *link);
+void load_drop_cache(struct core_load *load);
 
 #endif

@@ -280,6 +280,7 @@ static struct function *make_candidate(struct daemon *d, const char *ns, json_t 
     f->deadline_ns = s.deadline_ns;
     f->memory_limit = s.memory_limit;
     f->min_replicas = s.min_replicas;
+    f->core.wants_cache = true;
     return f;
 }
 

@@ -676,12 +676,20 @@ static void on_loaded(struct core_function *core, tfaas_status_t status, const c
         deploy_loaded(f->deploy, status, text);
         return;
     }
+    if (f->core.code == TFAAS_CODE_COMPILED) /* what was given along, if anything, did not open */
+        store_drop_cache(f->daemon->store, f->stored.ns, f->stored.digest);
     if (status == TFAAS_OK)
         return;
     char line[CORE_TEXT_MAX];
     int size = snprintf(line, sizeof line, "cannot load: %s: %.3900s", tfaas_status_text(status),
                         text);
     on_log(core, line, (size_t)size);
+}
+
+static void on_cache(struct core_function *core, const uint8_t *bytes, size_t size)
+{
+    struct function *f = function_of(core);
+    store_put_cache(f->daemon->store, f->stored.ns, f->stored.digest, bytes, size);
 }
 
 static tfaas_status_t on_bundle(struct core_function *core, uint8_t **bytes, size_t *size,
@@ -705,6 +713,7 @@ static void on_event(const char *domain, const char *text)
 const struct core_owner daemon_core_owner = {.bundle = on_bundle,
                                              .log = on_log,
                                              .loaded = on_loaded,
+                                             .cache = on_cache,
                                              .data = on_data,
                                              .end = on_end,
                                              .room = on_room,
