@@ -497,9 +497,7 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
 {
     struct loaded *loaded = task->function;
     struct memory_image image;
-    size_t limit = task->slot->image->limit;
-    tfaas_status_t status =
-        memory_image_create(&image, task->slot->base, task->slot->size, limit);
+    tfaas_status_t status = memory_image_take(&image, task->slot);
     if (status != TFAAS_OK) {
         (void)snprintf(why, why_size, "no memory for the image");
         return status;

@@ -22,6 +22,7 @@ static struct loaded *table[TFAAS_FUNCTIONS_MAX];
 static struct {
     struct engine_module *module;
     struct memory_image image;
+    bool settled; /* the image is where all slots of this worker share its pages */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
     uint32_t *mutable_globals, mutable_global_count;
@@ -31,6 +32,31 @@ struct loaded *loaded_find(uint32_t id)
 {
     struct loaded *loaded = id < TFAAS_FUNCTIONS_MAX ? table[id] : NULL;
     return loaded && loaded->state != LOADED_EMPTY ? loaded : NULL;
+}
+
+/* Idle slots of all functions, unused for longest first. */
+static struct memory_slot_list idle_all = TAILQ_HEAD_INITIALIZER(idle_all);
+static uint32_t idle_all_count;
+
+static struct memory_slot *unlink_idle(struct memory_slot *slot)
+{
+    struct loaded *loaded = slot->owner;
+    TAILQ_REMOVE(&loaded->idle, slot, of_owner);
+    TAILQ_REMOVE(&idle_all, slot, of_all);
+    loaded->idle_count--;
+    idle_all_count--;
+    return slot;
+}
+
+static void link_idle(struct loaded *loaded, struct memory_slot *slot)
+{
+    if (idle_all_count == IDLE_SLOTS_ALL)
+        memory_slot_free(unlink_idle(TAILQ_FIRST(&idle_all)));
+    slot->owner = loaded;
+    TAILQ_INSERT_HEAD(&loaded->idle, slot, of_owner);
+    TAILQ_INSERT_TAIL(&idle_all, slot, of_all);
+    loaded->idle_count++;
+    idle_all_count++;
 }
 
 static void drop_bundle(struct function *function)
@@ -46,11 +72,8 @@ static void drop_bundle(struct function *function)
 
 static void loaded_free(struct loaded *loaded)
 {
-    while (loaded->idle) {
-        struct memory_slot *slot = loaded->idle;
-        loaded->idle = slot->next;
-        memory_slot_free(slot);
-    }
+    while (loaded->idle_count > 0)
+        memory_slot_free(unlink_idle(TAILQ_FIRST(&loaded->idle)));
     memory_image_destroy(&loaded->image);
     if (loaded->owns_module) {
         engine_module_free(loaded->module);
@@ -85,13 +108,9 @@ tfaas_status_t loaded_unload(uint32_t id)
 
 struct memory_slot *loaded_take_slot(struct loaded *loaded)
 {
-    struct memory_slot *slot = loaded->idle;
-    if (!slot)
-        return memory_slot_new(&loaded->image);
-    loaded->idle = slot->next;
-    loaded->idle_count--;
-    slot->next = NULL;
-    return slot;
+    if (loaded->idle_count > 0)
+        return unlink_idle(TAILQ_FIRST(&loaded->idle));
+    return memory_slot_new(&loaded->image);
 }
 
 uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
@@ -102,9 +121,7 @@ uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
         memory_slot_free(slot);
         return pages;
     }
-    slot->next = loaded->idle;
-    loaded->idle = slot;
-    loaded->idle_count++;
+    link_idle(loaded, slot);
     return pages;
 }
 
@@ -213,8 +230,10 @@ static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
     loaded->mutable_global_count = js.mutable_global_count;
     memcpy(loaded->globals, js.globals, sizeof js.globals);
     loaded->global_count = js.global_count;
-    tfaas_status_t status =
-        memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
+    tfaas_status_t status = js.settled ? TFAAS_OK : memory_image_settle(&js.image);
+    js.settled = status == TFAAS_OK;
+    if (status == TFAAS_OK)
+        status = memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
     if (status == TFAAS_MEMORY_LIMIT)
         (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
                        js.image.tracked);
@@ -320,6 +339,7 @@ tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piec
         loaded->function.bundle_bytes = bytes;
         loaded->function.bundle_size = (size_t)total;
         loaded->state = LOADED_RECEIVING;
+        TAILQ_INIT(&loaded->idle);
         table[id] = loaded;
     }
     if (!loaded || loaded->state != LOADED_RECEIVING || total != loaded->function.bundle_size ||

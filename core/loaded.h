@@ -8,7 +8,8 @@
 #include "engine/engine.h"
 #include "function.h"
 
-#define IDLE_SLOTS_MAX 4u /* pristine memories kept per function between runs */
+#define IDLE_SLOTS_MAX 4u   /* pristine memories kept per function between runs */
+#define IDLE_SLOTS_ALL 128u /* and in the whole core: those unused for longest go first */
 #define GLOBALS_KEPT_MAX 64u
 
 enum loaded_state { LOADED_EMPTY, LOADED_RECEIVING, LOADED_LOADING, LOADED_READY, LOADED_FAILED };
@@ -25,7 +26,7 @@ struct loaded {
     uint8_t *cache;     /* sealed, to be sent before LOADED; malloc'ed */
     size_t cache_size;
     struct memory_image image;
-    struct memory_slot *idle;
+    struct memory_slot_list idle; /* last used first */
     uint32_t idle_count;
     bool init_each_run; /* keeps state where no image reaches: initialise in every run */
     struct engine_global globals[GLOBALS_KEPT_MAX];
