@@ -502,10 +502,10 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
         (void)snprintf(why, why_size, "no memory for the image");
         return status;
     }
+    /* A fresh instance runs nothing and has no data segments: it leaves the memory as it is. */
     struct engine_instance loaded_instance = task->instance, fresh = {0};
-    struct memory_slot *slot = memory_slot_new(&image);
-    bool ok = slot && engine_instantiate(loaded->module, slot, &task->run, &fresh, why, why_size) ==
-                          TFAAS_OK;
+    bool ok = engine_instantiate(loaded->module, task->slot, &task->run, &fresh, why, why_size) ==
+              TFAAS_OK;
     uint32_t count = loaded->mutable_global_count;
     if (ok && count > GLOBALS_KEPT_MAX) {
         (void)snprintf(why, why_size, "%u mutable globals, at most %u can be kept", count,
@@ -516,8 +516,6 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
         status = TFAAS_INTERNAL;
     }
     engine_instance_free(&fresh);
-    memory_slot_free(slot);
-    memory_set_current(task->slot);
     if (status != TFAAS_OK) {
         memory_image_destroy(&image);
         return status;

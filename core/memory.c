@@ -69,13 +69,13 @@ tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memo
     return image->heat ? TFAAS_OK : TFAAS_NO_SPACE;
 }
 
-/* The pages of `slot` that differ from its image's base, up to `tracked`. False: too many, or the
- * guest's memory is larger than the base. */
+/* The pages of `slot` that differ from its image's base. What lies past the guest's size it cannot have
+ * written: zeros, as in the base. False: too many, or the guest's memory is larger than the base. */
 static bool find_delta(struct memory_image *image, const struct memory_slot *slot)
 {
     if (slot->size > image->tracked)
         return false;
-    for (uint32_t page = 0; page < image->tracked / PLAT_PAGE; page++) {
+    for (uint32_t page = 0; page < slot->size / PLAT_PAGE; page++) {
         size_t at = (size_t)page * PLAT_PAGE;
         if (memcmp(slot->base + at, base_of(image)->bytes + at, PLAT_PAGE) == 0)
             continue;
