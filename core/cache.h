@@ -18,7 +18,8 @@
 void cache_prepare(void);
 /* Worker, before its first message: derives the domain's key and wipes the master. */
 void cache_enter(const char *domain);
-/* A core that has sealed once needs the key no more: wiped, so that what it runs later cannot. */
+/* A core that was asked to seal needs the key no more: wiped before it runs anything, so that the
+ * host can believe that what it is offered was compiled. */
 void cache_forget(void);
 
 /* *out is malloc'ed. UNAVAILABLE: there is no key. */

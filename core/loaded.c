@@ -179,7 +179,6 @@ static tfaas_status_t compile(struct loaded *loaded, const struct instrument_res
         }
     }
     free(saved);
-    cache_forget();
     return TFAAS_OK;
 }
 
@@ -310,6 +309,8 @@ static void start_loading(struct loaded *loaded)
     char why[512] = "";
     loaded->load_started_ns = plat_now_ns();
     tfaas_status_t status = load_bundle(loaded, why, sizeof why);
+    if (loaded->wants_cache) /* what runs from here on shall find no key to seal code of its own */
+        cache_forget();
     loaded->state = LOADED_LOADING;
     if (status == TFAAS_OK)
         status = invoke_load(loaded);
