@@ -539,7 +539,7 @@ tfaas_status_t core_function_load(struct core_link *link, struct core_function *
 {
     struct core_load *load;
     tfaas_status_t status = link_up(link, error);
-    if (status == TFAAS_OK)
+    if (status == TFAAS_OK && function)
         status = load_get(link, function, &load, error);
     if (status == TFAAS_OK)
         link_pump(link);

@@ -105,7 +105,8 @@ bool core_link_up(const struct core_link *link);
 uint32_t core_link_calls(const struct core_link *link);
 uint32_t core_link_functions(const struct core_link *link);
 
-/* Starts loading without a call (a deploy that is tried). `loaded` tells the outcome. */
+/* Starts loading without a call (a deploy that is tried). `loaded` tells the outcome. `function` NULL:
+ * only starts the core, so that the first call finds it running. */
 tfaas_status_t core_function_load(struct core_link *link, struct core_function *function,
                                   struct tfaas_error *error) TFAAS_MUST_USE;
 /* The deployment or a secret changed, or the function goes away: what is in the core is forgotten,

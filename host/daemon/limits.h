@@ -54,6 +54,7 @@
 #define CORE_FUNCTION_IDLE_NS (600 * NS_PER_S) /* idle_timeout: a function not called is unloaded */
 #define CORE_RELOAD_NS (2 * NS_PER_S) /* a function that failed to load is tried again after */
 #define CORE_DRAIN_MESSAGES 512u /* of one core per turn of the loop, so that none starves others */
+#define CORES_AT_START 16u       /* namespaces whose core is started together with the daemon */
 #define CORE_TEXT_MAX 4096u      /* of an error or log line that came from a core */
 #define PROBES_MAX 4u            /* deploys being tried at the same time */
 #define PROBES_WAITING 64u

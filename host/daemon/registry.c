@@ -248,6 +248,19 @@ bool registry_open(struct daemon *d, struct tfaas_error *error)
     return store_each_function(d->store, take_function, d, error) == TFAAS_OK;
 }
 
+void registry_warm(struct daemon *d)
+{
+    struct namespace *ns;
+    struct tfaas_error error;
+    uint32_t started = 0;
+    TAILQ_FOREACH(ns, &d->registry.namespaces, entry)
+    {
+        /* One that does not start now is started, or named, by the first call. */
+        if (ns->function_count && started < CORES_AT_START)
+            started += core_function_load(ns->link, NULL, &error) == TFAAS_OK;
+    }
+}
+
 void registry_close(struct daemon *d)
 {
     struct registry *r = &d->registry;
