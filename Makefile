@@ -14,6 +14,8 @@ INC := -Iinclude -Icommon -Icore
 CFLAGS := -std=gnu11 -O2 -g $(WARN) $(HARDEN) $(PREFIX_MAP)
 CORE_CFLAGS := $(CFLAGS) -fPIE -fno-omit-frame-pointer
 HOST_CFLAGS := $(CFLAGS) -fPIE -Ihost
+# Told by /system/info. Only ever given to tfaasd: in the core it would change the measurement.
+COMMIT := $(or $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null),unknown)
 
 # --- the engine: built once into a cache outside the tree, keyed by its lock file ---
 ENGINE_DIR = $(shell cat $(B)/engine.dir 2>/dev/null)
@@ -75,7 +77,16 @@ $(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.w
 $(B)/tfaasd: $(HOST_OBJ)
 	$(CC) $(HOST_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(HOST_LIBS) -o $@
 
-.PHONY: all
+# Only what shows the commit is compiled anew when it changes.
+$(B)/commit: FORCE
+	@mkdir -p $(B)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+$(B)/host-obj/host/daemon/api_system.o $(B)/asan/host/daemon/api_system.o: $(B)/commit
+$(B)/host-obj/host/daemon/api_system.o: HOST_CFLAGS += -DTFAASD_COMMIT='"$(COMMIT)"'
+$(B)/asan/host/daemon/api_system.o: ASAN_CFLAGS += -DTFAASD_COMMIT='"$(COMMIT)"'
+FORCE:
+
+.PHONY: all FORCE
 all: $(B)/tfaas-core $(B)/tfaasd
 
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
@@ -98,6 +109,7 @@ TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
 include tests/hostile/build.mk
+include bench/core/build.mk
 -include $(B)/tests.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
@@ -111,10 +123,62 @@ $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hos
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -o $@
 
+# tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
+ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
+ASAN_OBJ := $(HOST_OBJ:$(B)/host-obj/%=$(B)/asan/%)
+$(B)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(ASAN_CFLAGS) $(INC) -MMD -MP -c $< -o $@
+$(B)/asan/host/daemon/sample_blob.o: $(B)/host-obj/host/daemon/sample_blob.o
+	@mkdir -p $(@D)
+	@cp $< $@
+$(B)/asan/tfaasd: $(ASAN_OBJ)
+	$(CC) $(ASAN_CFLAGS) -pie $^ $(HOST_LIBS) -o $@
+$(B)/asan/tfaas-core: $(B)/tfaas-core
+	@mkdir -p $(@D)
+	ln -f $< $@
+-include $(ASAN_OBJ:.o=.d)
+.PHONY: asan
+asan: $(B)/asan/tfaasd $(B)/asan/tfaas-core
+
 .PHONY: test-build
-test-build: all $(TEST_BINARIES)
+test-build: all asan $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
 fuzz:
 	@tests/fuzz/run.sh long
+
+# --- figures, long runs, housekeeping ---
+bench: all $(B)/bench-core
+	@scripts/deps.sh bench
+	@python3 bench/run.py $(BENCH_ARGS)
+soak: all
+	@python3 bench/run.py --only growth
+FORMATTED = $(shell git ls-files '*.c' '*.h')
+fmt:
+	@clang-format-14 -i $(FORMATTED)
+fmt-check:
+	@clang-format-14 --dry-run -Werror $(FORMATTED) && echo "fmt: nothing to change"
+lint:
+	@scripts/lint.sh
+tcb:
+	@scripts/tcb.sh
+PREFIX ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 packaging/tfaasd.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+clean:
+	rm -rf $(B)
+help:
+	@echo "make demo        install what is missing, build, show the main job"
+	@echo "make test        install what is missing, build, pass the tests"
+	@echo "make             build build/tfaasd and build/tfaas-core"
+	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
+	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
+	@echo "make bench-core  microseconds inside the core"
+	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
+	@echo "make soak        growth over a million calls"
+	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
+	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"

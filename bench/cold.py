@@ -16,6 +16,7 @@ from load import BODY
 from measure import pss_kib
 
 SETTLE_SECONDS = 1.0
+LOADED_COUNT = 400  # below the number of functions tfaasd keeps loaded in one core
 
 
 def distinct_source(source, number):
@@ -91,12 +92,17 @@ def function_memory(source, count, say):
         say(f'  {count} deploys in {time.monotonic() - begin:.1f} s')
         time.sleep(2 * SETTLE_SECONDS)
         deployed = pss_kib(server.pid)
+        loaded_count = min(count, LOADED_COUNT)
         for number in range(count):
             first_call_ms(server, f'idle-{number}')
+            if number + 1 == loaded_count:
+                time.sleep(SETTLE_SECONDS)
+                loaded = pss_kib(server.pid)
         time.sleep(2 * SETTLE_SECONDS)
         ran = pss_kib(server.pid)
     return {'js_never_run_function_kib': (deployed - base) / count,
             'js_idle_function_kib': (ran - base) / count,
+            'js_loaded_function_kib': (loaded - base) / loaded_count,
             'js_idle_function_count': count}
 
 

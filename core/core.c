@@ -3,6 +3,7 @@
 
 #include "cache.h"
 #include "engine/engine.h"
+#include "invoke.h"
 #include "loaded.h"
 #include "message.h"
 #include "plat/plat.h"
@@ -51,10 +52,14 @@ void core_serve(void)
     if (!window_check(window))
         message_fault("the window has another format than this core");
     sched_setup();
+    /* The rest is for the engine, the packages, and idle slots. */
+    memory_budget_set(plat_memory_max() / 4 * 3);
     for (;;) {
         unsigned handled = message_handle(MESSAGES_PER_ROUND);
         if (handled)
             sched_wake_all(TASK_WAIT_ROOM);
+        loaded_retry();
+        invoke_retry();
         (void)sched_timers(plat_now_ns());
         bool ran = sched_run();
         if (!handled && !ran)

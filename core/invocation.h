@@ -49,8 +49,8 @@ struct invocation {
     struct bhttp_head head;    /* command: parsed from head_bytes */
     uint8_t *head_bytes;       /* malloc'ed */
     size_t head_at, head_end;  /* command: content that came along with the head, not read yet */
-    bool response_started; /* the guest has written its head (wasi.c, wasi_command.c) */
-    bool response_ended;   /* the last piece is on its way */
+    bool response_started; /* the guest has written its head: invocation_write sets this */
+    bool response_ended;   /* the last piece was written */
     uint8_t *out;              /* command: stdout not sent yet (wasi_command.c), malloc'ed */
     size_t out_size;
     uint8_t *log;              /* a line not ended yet, LOG_LINE_MAX bytes, malloc'ed */

@@ -1,5 +1,6 @@
 /* invoke.c - see invoke.h. Bodies run on task stacks (scheduler.h); message handlers on the core's
- * first stack. A run's memory is always given back through loaded_give_slot, which makes it pristine. */
+ * first stack. A run's memory is always given back through loaded_give_slot, which makes it
+ * pristine. */
 #include "invoke.h"
 
 #include "message.h"
@@ -12,8 +13,8 @@
 #include <string.h>
 
 #define LOAD_DEADLINE_NS 10000000000ull
-#define HELD_MAX (16u * 1024) /* a last piece up to this size travels with END */
-#define WORK_BASE 100u        /* units charged for setting an instance up */
+#define HELD_MAX         (16u * 1024) /* a last piece up to this size travels with END */
+#define WORK_BASE        100u         /* units charged for setting an instance up */
 
 static uint64_t realtime_ns;
 
@@ -41,10 +42,8 @@ static void grant_credit(struct invocation *run)
     if (in->ended || consumed + TFAAS_STREAM_WINDOW / 2 < in->credited)
         return;
     in->credited = consumed + TFAAS_STREAM_WINDOW;
-    struct tfaas_slot slot = {.kind = TFAAS_BODY,
-                              .flags = TFAAS_CREDIT,
-                              .id = run->id,
-                              .arg = {in->credited}};
+    struct tfaas_slot slot = {
+        .kind = TFAAS_BODY, .flags = TFAAS_CREDIT, .id = run->id, .arg = {in->credited}};
     if (message_send(task_of(run), &slot, NULL, 0) == TFAAS_OK)
         message_flush();
 }
@@ -57,6 +56,7 @@ int64_t invocation_read(struct invocation *run, uint8_t *to, size_t capacity)
             return -1;
         if (in->ended || capacity == 0)
             return 0;
+        invoke_release_held(task_of(run)); /* the rest of the request may wait for the answer */
         if (!sched_block(task_of(run), TASK_WAIT_INPUT))
             return -1;
     }
@@ -82,6 +82,7 @@ static int send_piece(struct invocation *run, const uint8_t *from, size_t size, 
                               .id = run->id};
     if (message_send(task_of(run), &slot, from, size) != TFAAS_OK)
         return -1;
+    run->response_started = true;
     run->response_sent += size;
     run->response_ended = last;
     return 0;
@@ -116,6 +117,7 @@ int invocation_write(struct invocation *run, const uint8_t *from, size_t size, b
     if (last && size <= HELD_MAX && run->response_sent + size <= run->response_credit) {
         task->held = malloc(size ? size : 1);
         if (task->held) {
+            run->response_started = true;
             if (size)
                 memcpy(task->held, from, size);
             task->held_size = size;
@@ -169,8 +171,7 @@ static void send_log(struct invocation *run, const uint8_t *text, size_t size)
     }
     struct tfaas_slot slot = {.kind = TFAAS_LOG, .id = run->id};
     /* A stopped run may not wait any more; its last lines go out if there is room. */
-    tfaas_status_t status =
-        message_send(run->stop == TFAAS_OK ? task : NULL, &slot, text, size);
+    tfaas_status_t status = message_send(run->stop == TFAAS_OK ? task : NULL, &slot, text, size);
     if (status != TFAAS_OK)
         run->log_sent = run->log_limit;
 }
@@ -254,14 +255,15 @@ static tfaas_status_t call_entry(struct task *task, enum engine_entry entry, cha
 
 static tfaas_status_t initialise(struct task *task, char *why, size_t why_size)
 {
-    static const enum engine_entry order[] = {ENTRY_START, ENTRY_INITIALIZE, ENTRY_INIT, ENTRY_LOAD};
+    static const enum engine_entry order[] = {ENTRY_START, ENTRY_INITIALIZE, ENTRY_INIT,
+                                              ENTRY_LOAD};
     tfaas_status_t status = TFAAS_OK;
     const struct loaded *loaded = task->function;
     bool is_command = loaded->function.kind == FUNCTION_COMMAND;
     for (size_t i = 0; i < sizeof order / sizeof *order && status == TFAAS_OK; i++) {
         /* A runtime's own start is in its base image already. */
-        bool wanted = loaded->owns_module ? !is_command || order[i] == ENTRY_START
-                                          : order[i] == ENTRY_LOAD;
+        bool wanted =
+            loaded->owns_module ? !is_command || order[i] == ENTRY_START : order[i] == ENTRY_LOAD;
         if (wanted)
             status = call_entry(task, order[i], why, why_size);
     }
@@ -298,16 +300,23 @@ static tfaas_status_t run_reactor(struct task *task, char *why, size_t why_size)
     return send_piece(&task->run, NULL, 0, true) == 0 ? TFAAS_OK : task->run.stop;
 }
 
-static tfaas_status_t set_up(struct task *task, struct memory_slot *slot, char *why, size_t why_size)
+static tfaas_status_t set_up(struct task *task, struct memory_slot *slot, char *why,
+                             size_t why_size)
 {
     struct loaded *loaded = task->function;
     task->slot = slot;
+    if (!memory_slot_claim(slot, loaded->table_bytes)) {
+        (void)snprintf(why, why_size, "the core has no memory for another run now");
+        return TFAAS_UNAVAILABLE;
+    }
     memory_set_current(slot);
     tfaas_status_t status =
         engine_instantiate(loaded->module, slot, &task->run, &task->instance, why, why_size);
     if (status != TFAAS_OK)
         return status;
     engine_code(loaded->module, &task->code_start, &task->code_end);
+    /* A tick that fell into what came before found no code to stop and was not repeated. */
+    plat_tick_arm(QUANTUM_NS);
     if (!engine_globals_set(&task->instance, loaded->globals, loaded->global_count))
         return TFAAS_INTERNAL;
     return TFAAS_OK;
@@ -394,12 +403,41 @@ static bool append(struct inbox *in, const uint8_t *bytes, size_t size)
     return true;
 }
 
+/* Refusals that found no room in the ring: the host may be busy elsewhere for a moment. */
+static struct refusal {
+    uint32_t id;
+    tfaas_status_t status;
+} refusals[TFAAS_INFLIGHT_MAX];
+static unsigned refusal_count;
+
+static bool send_refusal(const struct refusal *refusal)
+{
+    struct tfaas_slot slot = {
+        .kind = TFAAS_METER, .flags = TFAAS_END, .id = refusal->id, .arg = {refusal->status}};
+    return message_send(NULL, &slot, NULL, 0) == TFAAS_OK;
+}
+
 static void refuse(uint32_t id, tfaas_status_t status)
 {
-    struct tfaas_slot slot = {.kind = TFAAS_METER, .flags = TFAAS_END, .id = id, .arg = {status}};
-    /* Without room here the host has thousands of unread answers: it does not keep to its own bound. */
-    if (message_send(NULL, &slot, NULL, 0) != TFAAS_OK)
-        message_fault("the host does not read its answers");
+    struct refusal refusal = {id, status};
+    if (refusal_count == 0 && send_refusal(&refusal)) {
+        message_flush();
+        return;
+    }
+    if (refusal_count == TFAAS_INFLIGHT_MAX)
+        message_fault("the host sends more invocations than may be in flight, and reads nothing");
+    refusals[refusal_count++] = refusal;
+}
+
+void invoke_retry(void)
+{
+    unsigned sent = 0;
+    while (sent < refusal_count && send_refusal(&refusals[sent]))
+        sent++;
+    if (sent == 0)
+        return;
+    refusal_count -= sent;
+    memmove(refusals, refusals + sent, refusal_count * sizeof *refusals);
     message_flush();
 }
 
@@ -414,7 +452,7 @@ tfaas_status_t invoke_start(const struct tfaas_slot *slot, const uint8_t *payloa
         refuse(slot->id, TFAAS_NOT_FOUND);
         return TFAAS_OK;
     }
-    struct task *task = sched_task_new();
+    struct task *task = sched_task_new(false);
     if (!task) {
         refuse(slot->id, TFAAS_BUSY);
         return TFAAS_OK;
@@ -586,7 +624,7 @@ static void load_body_run(struct task *task)
 
 tfaas_status_t invoke_load(struct loaded *loaded)
 {
-    struct task *task = sched_task_new();
+    struct task *task = sched_task_new(true);
     if (!task)
         return TFAAS_BUSY;
     task->run.id = loaded->function.id;
@@ -625,12 +663,12 @@ tfaas_status_t invoke_end_load(struct task *task)
     return TFAAS_OK;
 }
 
-void invoke_say_loaded(struct loaded *loaded, tfaas_status_t status, const char *text, size_t size)
+bool invoke_say_loaded(struct loaded *loaded, tfaas_status_t status, const char *text)
 {
-    struct tfaas_slot slot = {.kind = TFAAS_LOADED,
-                              .id = loaded->function.id,
-                              .arg = {status, 0, 0, loaded->load_work}};
-    if (message_send(NULL, &slot, text, size) != TFAAS_OK)
-        message_fault("the host does not read its answers");
+    struct tfaas_slot slot = {
+        .kind = TFAAS_LOADED, .id = loaded->function.id, .arg = {status, 0, 0, loaded->load_work}};
+    if (message_send(NULL, &slot, text, text ? strlen(text) : 0) != TFAAS_OK)
+        return false;
     message_flush();
+    return true;
 }

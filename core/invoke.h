@@ -17,9 +17,13 @@ uint64_t invoke_realtime(void);
 /* Runs what must run before the image is taken (start function, _initialize, tfaas_load). */
 tfaas_status_t invoke_load(struct loaded *loaded) TFAAS_MUST_USE;
 tfaas_status_t invoke_end_load(struct task *task) TFAAS_MUST_USE;
-/* LOADED without a run: `loaded` failed before one, or was unloaded. */
-void invoke_say_loaded(struct loaded *loaded, tfaas_status_t status, const char *text, size_t size);
-/* Sends a held last piece: the run goes on for a while after it has answered. From inside the task. */
+/* LOADED without a run: `loaded` failed before one, or was unloaded. False: no room, try later. */
+bool invoke_say_loaded(struct loaded *loaded, tfaas_status_t status,
+                       const char *text) TFAAS_MUST_USE;
+/* Sends the refusals that found no room. */
+void invoke_retry(void);
+/* Sends a held last piece: the run goes on for a while after it has answered. From inside the task.
+ */
 void invoke_release_held(struct task *task);
 /* Releases what an ended task holds. */
 void invoke_finish(struct task *task);

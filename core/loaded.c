@@ -1,5 +1,5 @@
-/* loaded.c - see loaded.h. Turns a load bundle into something that can run: checks it, compiles it here, and
- * has its image taken. Never accepts native code from outside. */
+/* loaded.c - see loaded.h. Turns a load bundle into something that can run: checks it, compiles it
+ * here, and has its image taken. Never accepts native code from outside. */
 #include "loaded.h"
 
 #include "cache.h"
@@ -17,6 +17,7 @@
 #define RUNTIME_MEMORY_LIMIT (64u << 20)
 
 static struct loaded *table[TFAAS_FUNCTIONS_MAX];
+static uint32_t answers_due; /* functions with answer_due */
 
 /* The JavaScript runtime: module and base image, shared by all functions of this core. */
 static struct {
@@ -79,19 +80,56 @@ static void loaded_free(struct loaded *loaded)
         engine_module_free(loaded->module);
         free(loaded->mutable_globals);
     }
+    free(loaded->why);
     free(loaded->cache);
     vfs_free(&loaded->function.vfs);
     drop_bundle(&loaded->function);
     free(loaded);
 }
 
+/* An answer that finds no room in the ring is given by loaded_retry, in order. */
+static void answer_later(struct loaded *loaded)
+{
+    answers_due += !loaded->answer_due;
+    loaded->answer_due = true;
+}
+
+static void say_failed(struct loaded *loaded)
+{
+    if (!invoke_say_loaded(loaded, loaded->failure, loaded->why)) {
+        answer_later(loaded);
+        return;
+    }
+    free(loaded->why);
+    loaded->why = NULL;
+}
+
 void loaded_release(struct loaded *loaded)
 {
-    if (!loaded->function.unloading || loaded->function.running > 0)
+    if (!loaded->function.unloading || loaded->function.running > 0 || loaded->why)
         return;
+    if (!invoke_say_loaded(loaded, TFAAS_CANCELLED, NULL)) {
+        answer_later(loaded);
+        return;
+    }
     table[loaded->function.id] = NULL;
-    invoke_say_loaded(loaded, TFAAS_CANCELLED, NULL, 0);
     loaded_free(loaded);
+}
+
+void loaded_retry(void)
+{
+    for (uint32_t id = 0; id < TFAAS_FUNCTIONS_MAX && answers_due > 0; id++) {
+        struct loaded *loaded = table[id];
+        if (!loaded || !loaded->answer_due)
+            continue;
+        loaded->answer_due = false;
+        answers_due--;
+        if (loaded->why)
+            say_failed(loaded);
+        loaded_release(loaded);
+        if (table[id] && table[id]->answer_due)
+            return; /* still no room */
+    }
 }
 
 tfaas_status_t loaded_unload(uint32_t id)
@@ -117,7 +155,8 @@ uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
 {
     bool ok;
     uint32_t pages = memory_restore(slot, &ok);
-    if (!ok || loaded->idle_count >= IDLE_SLOTS_MAX || loaded->function.unloading) {
+    if (!ok || loaded->idle_count >= IDLE_SLOTS_MAX || loaded->function.unloading ||
+        memory_crowded()) {
         memory_slot_free(slot);
         return pages;
     }
@@ -128,8 +167,9 @@ uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
 /* --- modules --- */
 
 /* Initial memory as the module's data segments make it. */
-static tfaas_status_t first_image(struct memory_image *image, const struct instrument_result *result,
-                                  size_t limit, char *why, size_t why_size)
+static tfaas_status_t first_image(struct memory_image *image,
+                                  const struct instrument_result *result, size_t limit, char *why,
+                                  size_t why_size)
 {
     size_t size = (size_t)result->memory_min_pages * WASM_PAGE;
     size_t module_limit = (size_t)result->memory_max_pages * WASM_PAGE;
@@ -199,8 +239,9 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
     } else if (engine_has(loaded->module, ENTRY_COMMAND)) {
         function->kind = FUNCTION_COMMAND;
     } else {
-        (void)snprintf(why, why_size,
-                       "the module exports neither _start (WASI command) nor tfaas_handle (reactor)");
+        (void)snprintf(
+            why, why_size,
+            "the module exports neither _start (WASI command) nor tfaas_handle (reactor)");
         status = TFAAS_BAD_MODULE;
         goto out;
     }
@@ -210,6 +251,9 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
         goto out;
     }
     loaded->init_each_run = result.mutates_tables;
+    uint64_t elements = result.mutates_tables ? (uint64_t)result.table_count * ENGINE_TABLE_MAX
+                                              : result.table_elements;
+    loaded->table_bytes = (size_t)elements * ENGINE_ELEMENT_BYTES;
     loaded->mutable_globals = result.mutable_global_index;
     loaded->mutable_global_count = result.mutable_global_count;
     result.mutable_global_index = NULL;
@@ -318,7 +362,11 @@ static void start_loading(struct loaded *loaded)
         return;
     loaded->state = LOADED_FAILED;
     loaded->failure = status;
-    invoke_say_loaded(loaded, status, why, strlen(why));
+    loaded->why = strdup(why);
+    if (!loaded->why)
+        message_fault("out of memory for the text of a load error");
+    say_failed(loaded);
+    sched_wake_all(TASK_WAIT_FUNCTION);
 }
 
 tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piece)
@@ -368,8 +416,7 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
     run->hostcall_limit = UINT64_MAX;
     struct engine_instance instance = {0}, fresh = {0};
     memory_set_current(slot);
-    tfaas_status_t status =
-        engine_instantiate(js.module, slot, run, &instance, why, why_size);
+    tfaas_status_t status = engine_instantiate(js.module, slot, run, &instance, why, why_size);
     for (size_t i = 0; i < sizeof order / sizeof *order && status == TFAAS_OK; i++) {
         int32_t result = 0;
         status = engine_call(&instance, order[i], &result, why, why_size);
@@ -405,9 +452,8 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
 tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size)
 {
     struct instrument_result result;
-    tfaas_status_t status =
-        instrument(runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why,
-                   why_size);
+    tfaas_status_t status = instrument(
+        runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why, why_size);
     if (status != TFAAS_OK)
         return status;
     size_t code_size = (size_t)(runtime_js_code_end - runtime_js_code);

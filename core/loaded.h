@@ -18,6 +18,8 @@ struct loaded {
     struct function function; /* first */
     enum loaded_state state;
     tfaas_status_t failure;
+    char *why;       /* of a failure that was not answered yet, malloc'ed */
+    bool answer_due; /* there was no room for LOADED */
     size_t received; /* bytes of the bundle so far */
     struct engine_module *module;
     bool owns_module; /* false: the runtime's, shared */
@@ -28,6 +30,7 @@ struct loaded {
     struct memory_image image;
     struct memory_slot_list idle; /* last used first */
     uint32_t idle_count;
+    size_t table_bytes; /* what a run's tables take at most */
     bool init_each_run; /* keeps state where no image reaches: initialise in every run */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
@@ -45,6 +48,8 @@ tfaas_status_t loaded_receive(const struct tfaas_slot *slot,
 tfaas_status_t loaded_unload(uint32_t id) TFAAS_MUST_USE;
 /* After a run ended: frees a function that is being unloaded and has nothing in flight. */
 void loaded_release(struct loaded *loaded);
+/* Gives the answers that found no room. */
+void loaded_retry(void);
 
 /* A pristine memory for one run, or NULL (out of memory). */
 struct memory_slot *loaded_take_slot(struct loaded *loaded);

@@ -10,7 +10,60 @@
 enum memory_page { PAGE_CLEAN = 0, PAGE_HOT, PAGE_COLD_WRITTEN };
 
 static struct memory_slot *current;
+static uint32_t split_pages;         /* of all slots */
+static uint64_t budget, claimed_sum; /* budget 0: no bound */
 bool memory_restore_disabled;
+
+void memory_budget_set(uint64_t bytes)
+{
+    budget = bytes;
+}
+
+static bool claim(struct memory_slot *slot, size_t bytes, uint64_t most)
+{
+    if (budget > 0 && (claimed_sum > most || bytes > most - claimed_sum))
+        return false;
+    claimed_sum += bytes;
+    slot->claimed += bytes;
+    return true;
+}
+
+static void unclaim(struct memory_slot *slot)
+{
+    claimed_sum -= slot->claimed;
+    slot->claimed = slot->claimed_pages = 0;
+}
+
+bool memory_slot_claim(struct memory_slot *slot, size_t more)
+{
+    const struct memory_image *image = slot->image;
+    /* Most runs of a large memory write little of it; those of one that was opened before do not. */
+    bool little = !slot->open && !image->opened && image->tracked > MEMORY_CLAIM;
+    slot->claimed_pages = little ? MEMORY_CLAIM : image->tracked;
+    return claim(slot, slot->claimed_pages + more, budget);
+}
+
+/* All tracked pages become writable. Too late to refuse: the last quarter of the process's memory is
+ * for this. */
+static void claim_rest(struct memory_slot *slot)
+{
+    size_t rest = slot->image->tracked - slot->claimed_pages;
+    slot->image->opened = true;
+    slot->claimed_pages = slot->image->tracked;
+    claimed_sum += rest;
+    slot->claimed += rest;
+}
+
+static void set_split(struct memory_slot *slot, uint32_t pages)
+{
+    split_pages += pages - slot->split;
+    slot->split = pages;
+}
+
+bool memory_crowded(void)
+{
+    return split_pages > MEMORY_SPLIT_MAX / 2;
+}
 
 static size_t round_up(size_t size, size_t unit)
 {
@@ -166,6 +219,10 @@ static bool map_pristine(struct memory_slot *slot)
         plat_protect(slot->base, image->tracked, PLAT_READ);
     }
     memset(slot->state, PAGE_CLEAN, pages);
+    set_split(slot, 0);
+    if (split_pages + slot->hot_count > MEMORY_SPLIT_MAX)
+        slot->hot_count = 0;
+    set_split(slot, slot->hot_count);
     for (uint32_t i = 0; i < slot->hot_count; i++) {
         slot->state[slot->hot[i]] = PAGE_HOT;
         plat_protect(slot->base + (size_t)slot->hot[i] * PLAT_PAGE, PLAT_PAGE, PLAT_READ_WRITE);
@@ -210,6 +267,8 @@ void memory_slot_free(struct memory_slot *slot)
         return;
     if (current == slot)
         current = NULL;
+    set_split(slot, 0);
+    unclaim(slot);
     if (slot->base) {
         plat_release(slot->base, slot->reserved);
         slot->image->slot_count--;
@@ -222,6 +281,7 @@ void memory_slot_free(struct memory_slot *slot)
 void memory_slot_open(struct memory_slot *slot)
 {
     slot->open = true;
+    set_split(slot, 0);
     if (slot->image->tracked)
         plat_protect(slot->base, slot->image->tracked, PLAT_READ_WRITE);
 }
@@ -234,7 +294,9 @@ bool memory_grow(struct memory_slot *slot, size_t new_size)
         return false;
     }
     if (new_size > have) {
-        if (!plat_commit(slot->base + have, new_size - have)) {
+        /* The last quarter is for runs that have not begun. */
+        if (!claim(slot, new_size - have, budget - budget / 4) ||
+            !plat_commit(slot->base + have, new_size - have)) {
             slot->refused = true;
             return false;
         }
@@ -262,12 +324,14 @@ bool memory_on_write(uintptr_t address)
     uint32_t page = (uint32_t)((address - base) / PLAT_PAGE);
     if (slot->state[page] != PAGE_CLEAN)
         return false;
-    if (slot->cold_count == MEMORY_COLD_MAX) {
+    if (slot->cold_count == MEMORY_COLD_MAX || split_pages >= MEMORY_SPLIT_MAX) {
         memory_slot_open(slot);
+        claim_rest(slot);
         return true;
     }
     slot->state[page] = PAGE_COLD_WRITTEN;
     slot->cold[slot->cold_count++] = page;
+    set_split(slot, slot->split + 1);
     plat_protect(slot->base + (size_t)page * PLAT_PAGE, PLAT_PAGE, PLAT_READ_WRITE);
     return true;
 }
@@ -290,6 +354,7 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
     *ok = true;
     slot->size = slot->peak = slot->image->size;
     slot->refused = false;
+    unclaim(slot);
     if (memory_restore_disabled)
         return 0;
     if (slot->grown) {
@@ -314,5 +379,6 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
         }
     }
     slot->cold_count = 0;
+    set_split(slot, slot->hot_count);
     return copied;
 }

@@ -21,6 +21,10 @@
 #define MEMORY_SPARE (1u << 20) /* tracked zero pages past the image: growth without a system call */
 #define MEMORY_HOT_MAX 256u     /* pages copied back blindly after each run */
 #define MEMORY_COLD_MAX 48u     /* write faults in one run before the rest is opened at once */
+/* Hot and written cold pages of all slots together: each may cost the process two mappings, of which
+ * the kernel gives it 65530. */
+#define MEMORY_SPLIT_MAX 24000u
+#define MEMORY_CLAIM (4u << 20) /* a run of a larger memory is expected to write no more */
 #define MEMORY_DELTA_MAX 128u   /* pages of its own that an image over a lent base may have */
 #define MEMORY_PROMOTE 2u       /* a cold page that was written in this many runs becomes hot */
 
@@ -41,21 +45,25 @@ struct memory_image {
     size_t limit;   /* the guest may grow to this many bytes */
     uint8_t *heat;  /* per page: runs that wrote it while it was cold, saturating */
     uint32_t slot_count;
+    bool opened;    /* a run wrote so many pages that all were opened */
 };
 
 struct memory_slot {
     struct memory_image *image;
     uint8_t *base;
     size_t reserved;
-    size_t size;     /* what the guest sees now */
-    size_t grown;    /* committed beyond tracked */
+    size_t size;  /* what the guest sees now */
+    size_t grown; /* committed beyond tracked */
     size_t peak;
-    uint8_t *state;  /* per tracked page: enum memory_page */
+    uint8_t *state; /* per tracked page: enum memory_page */
     uint32_t *hot, hot_count;
     uint32_t cold[MEMORY_COLD_MAX], cold_count;
-    bool open;       /* gave up counting: everything writable, map anew afterwards */
-    bool refused;    /* the guest asked for more than its limit in this run */
-    void *owner; /* whose idle slot it is (loaded.c) */
+    uint32_t split;       /* pages of this slot that are counted towards MEMORY_SPLIT_MAX */
+    size_t claimed;       /* bytes of the budget, given back with the restore */
+    size_t claimed_pages; /* ... for tracked pages */
+    bool open;      /* gave up counting: everything writable, map anew afterwards */
+    bool refused;   /* the guest asked for more than its limit in this run */
+    void *owner;    /* whose idle slot it is (loaded.c) */
     TAILQ_ENTRY(memory_slot) of_owner, of_all;
 };
 
@@ -80,6 +88,14 @@ const uint8_t *memory_image_page(const struct memory_image *image, uint32_t page
 /* NULL: out of memory. */
 struct memory_slot *memory_slot_new(struct memory_image *image);
 void memory_slot_free(struct memory_slot *slot);
+
+/* What all running slots together may make writable, in bytes; 0: no bound. Without one, a function
+ * that takes much memory would make the process's own allocations fail. */
+void memory_budget_set(uint64_t bytes);
+/* Before a run: the slot's own pages, and `more` bytes that the run needs elsewhere. */
+bool memory_slot_claim(struct memory_slot *slot, size_t more) TFAAS_MUST_USE;
+/* So many pages are split off that no idle slot should be kept. */
+bool memory_crowded(void);
 
 /* Stops tracking at once: for a run whose memory becomes an image. */
 void memory_slot_open(struct memory_slot *slot);

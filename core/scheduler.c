@@ -1,5 +1,5 @@
-/* scheduler.c - see scheduler.h. The scheduler runs on the core's first stack; tasks come back to it by
- * plat_switch_back. Must never resume a task that was abandoned. */
+/* scheduler.c - see scheduler.h. The scheduler runs on the core's first stack; tasks come back to
+ * it by plat_switch_back. Must never resume a task that was abandoned. */
 #include "scheduler.h"
 
 #include "invoke.h"
@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct task tasks[TFAAS_INFLIGHT_MAX];
+#define TASKS_MAX (2 * TFAAS_INFLIGHT_MAX)
+
+/* Invocations in the first half, loads in the second: neither can take the others' places. */
+static struct task tasks[TASKS_MAX];
 static struct task *ready_first, *ready_last;
 static struct task *current;
 static uint32_t in_state[TASK_ENDED + 1];
@@ -27,13 +30,13 @@ struct task *sched_current(void)
     return current;
 }
 
-struct task *sched_task_new(void)
+struct task *sched_task_new(bool loading)
 {
-    static unsigned hint;
-    if (in_state[TASK_FREE] == 0)
-        return NULL;
+    static unsigned hints[2];
+    unsigned *hint = &hints[loading];
     for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
-        struct task *task = &tasks[(hint + i) % TFAAS_INFLIGHT_MAX];
+        unsigned place = (*hint + i) % TFAAS_INFLIGHT_MAX;
+        struct task *task = &tasks[place + (loading ? TFAAS_INFLIGHT_MAX : 0)];
         if (task->state != TASK_FREE)
             continue;
         if (!task->context && !(task->context = plat_context_new()))
@@ -45,7 +48,7 @@ struct task *sched_task_new(void)
         task->context = context;
         task->text_size = 0;
         task->next = NULL;
-        hint = i + hint;
+        *hint = place;
         return task;
     }
     return NULL;
@@ -54,7 +57,7 @@ struct task *sched_task_new(void)
 struct task *sched_task_find(uint32_t id)
 {
     for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
-        if (tasks[i].state != TASK_FREE && !tasks[i].run.loading && tasks[i].run.id == id)
+        if (tasks[i].state != TASK_FREE && tasks[i].run.id == id)
             return &tasks[i];
     }
     return NULL;
@@ -85,7 +88,7 @@ static void unlink_ready(struct task *task)
         ready_last = before;
 }
 
-static void (*bodies[TFAAS_INFLIGHT_MAX])(struct task *);
+static void (*bodies[TASKS_MAX])(struct task *);
 
 static void task_main(void *argument)
 {
@@ -167,7 +170,8 @@ static void switch_to(struct task *task)
     current = NULL;
 }
 
-/* Its stack is inside Wasm and will never run again: everything it holds is taken away from here. */
+/* Its stack is inside Wasm and will never run again: everything it holds is taken away from here.
+ */
 static void abandon(struct task *task)
 {
     plat_context_free(task->context);
@@ -230,17 +234,17 @@ bool sched_run(void)
 int64_t sched_timers(uint64_t now)
 {
     if (in_state[TASK_ENDED] > 0) {
-        for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
+        for (unsigned i = 0; i < TASKS_MAX; i++) {
             if (tasks[i].state == TASK_ENDED)
                 end_task(&tasks[i]);
         }
         message_flush();
     }
-    if (in_state[TASK_FREE] == TFAAS_INFLIGHT_MAX)
+    if (in_state[TASK_FREE] == TASKS_MAX)
         next_event = UINT64_MAX;
     if (now >= next_event) {
         next_event = UINT64_MAX;
-        for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
+        for (unsigned i = 0; i < TASKS_MAX; i++) {
             struct task *task = &tasks[i];
             if (task->state == TASK_FREE || task->state == TASK_ENDED)
                 continue;
@@ -263,7 +267,7 @@ int64_t sched_timers(uint64_t now)
 
 void sched_wake_all(enum task_state state)
 {
-    for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX && in_state[state] > 0; i++) {
+    for (unsigned i = 0; i < TASKS_MAX && in_state[state] > 0; i++) {
         if (tasks[i].state == state)
             sched_ready(&tasks[i]);
     }
@@ -277,7 +281,7 @@ bool sched_any(enum task_state state)
 void sched_setup(void)
 {
     memset(in_state, 0, sizeof in_state);
-    in_state[TASK_FREE] = TFAAS_INFLIGHT_MAX;
+    in_state[TASK_FREE] = TASKS_MAX;
     plat_diverted = on_diverted;
     plat_handlers(memory_on_write, on_tick);
 }

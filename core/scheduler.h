@@ -45,8 +45,8 @@ struct task {
     struct task *next;
 };
 
-/* A free task, or NULL when TFAAS_INFLIGHT_MAX are in flight. */
-struct task *sched_task_new(void);
+/* A free task, or NULL when TFAAS_INFLIGHT_MAX invocations (or as many loads) are in flight. */
+struct task *sched_task_new(bool loading);
 struct task *sched_task_find(uint32_t id);
 /* Makes it runnable; `body` runs on the task's stack and returns when the task is over. */
 void sched_start(struct task *task, void (*body)(struct task *));

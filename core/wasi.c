@@ -9,6 +9,7 @@
 
 #define CLOCK_COUNT         4u /* realtime, monotonic, process and thread CPU time */
 #define CLOCK_RESOLUTION_NS 1000000u
+#define RANDOM_PIECE        (256u * 1024)
 
 /* The gate of every call: false when the run has to stop. */
 static bool enter(run_t *run)
@@ -67,12 +68,22 @@ static int32_t clock_time_get(run_t *run, memory_t *memory, const uint64_t *args
 
 static int32_t random_get(run_t *run, memory_t *memory, const uint64_t *args)
 {
-    uint32_t size = arg32(args, 1);
-    uint8_t *to = guest_at(memory, arg32(args, 0), size);
-    if (!to)
+    uint32_t at = arg32(args, 0), size = arg32(args, 1);
+    if (!guest_at(memory, at, size))
         return E_FAULT;
     charge_bytes(run, size);
-    invocation_random(run, to, size);
+    for (uint32_t done = 0; done < size;) {
+        uint32_t part = size - done < RANDOM_PIECE ? size - done : RANDOM_PIECE;
+        uint8_t *to = guest_at(memory, (uint64_t)at + done, part);
+        if (!to)
+            return E_FAULT;
+        invocation_random(run, to, part);
+        done += part;
+        /* A host call is not pre-empted: others get their turn between the pieces. */
+        if (done < size && invocation_sleep(run, 0) < 0)
+            return E_CANCELED;
+        memory->refresh(memory);
+    }
     return E_SUCCESS;
 }
 
@@ -268,7 +279,6 @@ static int32_t send_response(run_t *run, memory_t *memory, uint32_t at, uint32_t
             result = -E_CANCELED;
             break;
         }
-        run->response_started = true;
     } while (done < size);
     if (piece != small)
         free(piece);

@@ -181,7 +181,6 @@ static bool send_out(run_t *run, unsigned status, struct span type, bool last)
     run->out_size = 0;
     if (invocation_write(run, run->out + HEAD_ROOM - head_size, size, last) < 0)
         return false;
-    run->response_started = true;
     run->response_ended = last;
     return true;
 }
@@ -224,6 +223,8 @@ static int32_t append_log(run_t *run, memory_t *memory, uint32_t at, uint32_t si
         const uint8_t *from = guest_at(memory, (uint64_t)at + done, part);
         if (!from)
             return E_FAULT;
+        if (run->log_sent >= run->log_limit)
+            return E_SUCCESS; /* all of it would be dropped; a host call is not pre-empted */
         memcpy(piece, from, part);
         invocation_log(run, piece, part);
         memory->refresh(memory);

@@ -130,14 +130,20 @@ int32_t fd_check_stream(const run_t *run, uint32_t fd, bool write);
 /* Bytes that are left in a file, or 0. */
 uint64_t fd_file_left(const run_t *run, uint32_t fd);
 
-#define WASI_FS_CALLS(X)                                                                           \
-    X(fd_advise)                                                                                   \
-    X(fd_close) X(fd_fdstat_get) X(fd_filestat_get) X(fd_pread) X(fd_prestat_get)                  \
-        X(fd_prestat_dir_name) X(fd_read) X(fd_readdir) X(fd_seek) X(fd_tell) X(fd_write)          \
-            X(path_filestat_get) X(path_open) X(path_readlink)
-
-#define X(name) int32_t name(run_t *run, memory_t *memory, const uint64_t *args);
-WASI_FS_CALLS(X)
-#undef X
+int32_t fd_advise(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_close(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_fdstat_get(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_filestat_get(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_pread(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_prestat_get(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_prestat_dir_name(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_read(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_readdir(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_seek(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_tell(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t fd_write(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t path_filestat_get(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t path_open(run_t *run, memory_t *memory, const uint64_t *args);
+int32_t path_readlink(run_t *run, memory_t *memory, const uint64_t *args);
 
 #endif

@@ -23,9 +23,10 @@ rule() { # file binary
     done
     case " $needs $core " in *" common/status.c "*|*CORE_LIB_OBJ*) ;; *) needs="$needs common/status.c" ;; esac
     [ -n "$core" ] && libs="$libs"' $(CORE_LIBS)'
-    echo "$bin: $src $needs $core | \$(B)/engine.dir \$(FUNCTIONS)"
+    echo "$bin: $src $needs $core \$(wildcard tests/support/*.h) | \$(B)/engine.dir \$(FUNCTIONS)"
     echo "	@mkdir -p \$(@D)"
-    echo "	\$(CC) \$(TEST_CFLAGS) $san $extra $src $needs $core $cmocka $libs -o \$@"
+    echo "	@echo '  TEST $bin'"
+    echo "	@\$(CC) \$(TEST_CFLAGS) $san $extra $src $needs $core $cmocka $libs -o \$@"
     echo "TEST_BINARIES += $bin"
 }
 for f in $(find tests/unit tests/hostile -name '*.c' 2>/dev/null | LC_ALL=C sort); do

@@ -11,14 +11,14 @@ run() { # name, command...
     local name=$1 out status p=0 f=0 s=0 start=$SECONDS
     shift
     out=$log/$(echo "$name" | tr '/ ' '__').log
-    "$@" >"$out" 2>&1 </dev/null
+    timeout -k 5 "${TEST_TIMEOUT:-900}" "$@" >"$out" 2>&1 </dev/null
     status=$?
     local line
     line=$(grep -E '^([A-Za-z0-9_-]+: )?[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
     if [ -n "$line" ]; then
-        p=$(echo "$line" | sed -n 's/.*\b\([0-9]*\) passed.*/\1/p')
-        f=$(echo "$line" | sed -n 's/.*\b\([0-9]*\) failed.*/\1/p')
-        s=$(echo "$line" | sed -n 's/.*\b\([0-9]*\) skipped.*/\1/p')
+        p=$(echo "$line" | sed -n 's/^\(.*[^0-9]\)\{0,1\}\([0-9][0-9]*\) passed.*/\2/p')
+        f=$(echo "$line" | sed -n 's/^\(.*[^0-9]\)\{0,1\}\([0-9][0-9]*\) failed.*/\2/p')
+        s=$(echo "$line" | sed -n 's/^\(.*[^0-9]\)\{0,1\}\([0-9][0-9]*\) skipped.*/\2/p')
     else
         p=$(grep -c '^\[       OK \]' "$out")
         f=$(grep -c '^\[  FAILED  \] [a-zA-Z_]' "$out")

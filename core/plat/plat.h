@@ -38,6 +38,9 @@ void plat_decommit(void *at, size_t size);
 enum plat_access { PLAT_NONE, PLAT_READ, PLAT_READ_WRITE };
 void plat_protect(void *at, size_t size, enum plat_access access);
 
+/* Private memory the process may have, in bytes; 0: no bound is known. */
+uint64_t plat_memory_max(void);
+
 /* An immutable copy of memory that many places can map copy-on-write. */
 struct plat_image {
     const uint8_t *bytes; /* readable view */
@@ -75,7 +78,7 @@ extern void (*plat_diverted)(void);
 
 /* --- a second flow of control: stack and thread block --- */
 struct plat_context; /* opaque */
-#define PLAT_STACK_SIZE (512u * 1024)
+#define PLAT_STACK_SIZE (1280u * 1024)
 struct plat_context *plat_context_new(void); /* NULL: out of memory */
 /* `fn` starts on the context's stack at the next switch to it. It must never return. */
 void plat_context_start(struct plat_context *context, void (*fn)(void *), void *argument);

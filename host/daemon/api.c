@@ -21,7 +21,7 @@ struct route {
     struct method methods[4];
 };
 
-#define JSON_BODY (size_t)HTTP_API_BODY_MAX
+#define JSON_BODY (size_t) HTTP_API_BODY_MAX
 
 static const struct route routes[] = {
     {"/healthz", true, {{"GET", api_healthz, 0}, {"HEAD", api_healthz, 0}}},
@@ -135,8 +135,8 @@ bool api_route(struct call *call)
 json_t *api_json(struct call *call)
 {
     json_error_t error;
-    json_t *json = json_loadb((const char *)call->body, call->body_size, JSON_REJECT_DUPLICATES,
-                              &error);
+    json_t *json =
+        json_loadb((const char *)call->body, call->body_size, JSON_REJECT_DUPLICATES, &error);
     if (!json && call->body_size == 0)
         call_error(call, 400, "malformed JSON: the content is empty");
     else if (!json)

@@ -127,14 +127,12 @@ static void start(struct call *call, bool builder)
         call_error(call, 507, "out of memory");
         return;
     }
-    *op = (struct build_op){.call = call,
-                            .daemon = d,
-                            .watch = {.fd = -1, .ready = on_job},
-                            .builder = builder};
+    *op = (struct build_op){
+        .call = call, .daemon = d, .watch = {.fd = -1, .ready = on_job}, .builder = builder};
     call->job = op;
     call->job_cancel = on_client_gone;
-    tfaas_status_t status = build_start(call->body, call->body_size, builder, d->build_dir,
-                                        on_built, op, &job, &error);
+    tfaas_status_t status =
+        build_start(call->body, call->body_size, builder, d->build_dir, on_built, op, &job, &error);
     if (status != TFAAS_OK) {
         if (builder)
             reply_builder(call, NULL, status, error.text);

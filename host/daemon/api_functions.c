@@ -32,9 +32,9 @@ static void copy_field(json_t *to, const json_t *spec, const char *name)
 
 static json_t *status_of(const struct function *f, bool usage)
 {
-    static const char *const fields[] = {"image",       "envProcess", "envVars",  "constraints",
-                                         "secrets",     "limits",     "requests", "annotations",
-                                         "readOnlyRootFilesystem"};
+    static const char *const fields[] = {"image",       "envProcess",  "envVars",
+                                         "constraints", "secrets",     "limits",
+                                         "requests",    "annotations", "readOnlyRootFilesystem"};
     const json_t *spec = f->stored.spec;
     char created[24];
     time_t at = (time_t)f->stored.created_at;
@@ -58,10 +58,9 @@ static json_t *status_of(const struct function *f, bool usage)
     (void)strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
     (void)json_object_set_new(status, "createdAt", json_string(created));
     if (usage)
-        (void)json_object_set_new(
-            status, "usage",
-            json_pack("{s:f,s:f}", "cpu", (double)f->metrics.cpu_ns / 1e6, "totalMemoryBytes",
-                      (double)f->metrics.peak_memory));
+        (void)json_object_set_new(status, "usage",
+                                  json_pack("{s:f,s:f}", "cpu", (double)f->metrics.cpu_ns / 1e6,
+                                            "totalMemoryBytes", (double)f->metrics.peak_memory));
     return status;
 }
 

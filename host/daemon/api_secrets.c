@@ -32,8 +32,9 @@ static const char *secret_name(struct call *call, const json_t *body, char ns[64
     if (!api_namespace(call, body, ns))
         return NULL;
     if (!name || !store_secret_name_ok(name)) {
-        call_error(call, 400, "name: a name of letters, digits, '-', '_' and '.', 253 at most, is "
-                              "expected");
+        call_error(call, 400,
+                   "name: a name of letters, digits, '-', '_' and '.', 253 at most, is "
+                   "expected");
         return NULL;
     }
     if (!registry_namespace(call->daemon, ns)) {
@@ -182,10 +183,9 @@ static void put_namespace(struct call *call, bool create)
                    call->name);
     else if (!api_string_map(annotations) || !api_string_map(labels))
         call_error(call, 400, "annotations, labels: objects of strings are expected");
-    else if (store_put_namespace(d->store, call->name,
-                                 json_is_object(annotations) ? annotations : NULL,
-                                 json_is_object(labels) ? labels : NULL, create,
-                                 &error) != TFAAS_OK)
+    else if (store_put_namespace(
+                 d->store, call->name, json_is_object(annotations) ? annotations : NULL,
+                 json_is_object(labels) ? labels : NULL, create, &error) != TFAAS_OK)
         call_fail(call, &error);
     else if (!registry_namespace(d, call->name) && !registry_add_namespace(d, call->name))
         call_error(call, 507, "out of memory: the namespace is served after a restart");

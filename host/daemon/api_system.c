@@ -20,12 +20,17 @@ void api_info(struct call *call)
     const char *arch = uname(&u) == 0 ? u.machine : "unknown";
     json_t *version = json_pack("{s:s,s:s,s:s}", "release", TFAAS_VERSION, "sha", TFAASD_COMMIT,
                                 "commit_message", "");
-    json_t *info =
-        json_pack("{s:{s:s,s:s,s:O,s:s,s:s},s:o,s:s}", "provider", "provider", "tfaas",
-                  "orchestration", "tfaas", "version", version, "tender",
-                  call->daemon->tender_ops->name, "layers", call->daemon->layers, "version",
-                  version, "arch", strcmp(arch, "x86_64") == 0 ? "x86_64" : arch);
-    call_reply_json(call, 200, info);
+    json_t *provider = json_pack("{s:s,s:s,s:O,s:s,s:s}", "provider", "tfaas", "orchestration",
+                                 "tfaas", "version", version, "tender",
+                                 call->daemon->tender_ops->name, "layers", call->daemon->layers);
+    if (call->daemon->config.behind_gateway) { /* the gateway makes the outer object */
+        json_decref(version);
+        call_reply_json(call, 200, provider);
+        return;
+    }
+    call_reply_json(
+        call, 200,
+        json_pack("{s:o,s:o,s:s}", "provider", provider, "version", version, "arch", arch));
 }
 
 void api_metrics(struct call *call)
@@ -50,8 +55,8 @@ void api_query(struct call *call)
         char count[24];
         (void)snprintf(count, sizeof count, "%llu", (unsigned long long)f->metrics.total);
         (void)json_array_append_new(
-            result, json_pack("{s:{s:s},s:[f,s]}", "metric", "function_name", f->key, "value", now,
-                              count));
+            result,
+            json_pack("{s:{s:s},s:[f,s]}", "metric", "function_name", f->key, "value", now, count));
     }
     call_reply_json(call, 200,
                     json_pack("{s:s,s:{s:s,s:o}}", "status", "success", "data", "resultType",
@@ -103,9 +108,13 @@ static bool parse_time(const char *text, uint64_t *ns)
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
     int64_t seconds = (int64_t)timegm(&tm) - sign * (zone_hour * 3600 + zone_minute * 60);
-    if (seconds < 0 || seconds > INT64_MAX / (int64_t)NS_PER_S - 1)
-        return false;
-    *ns = (uint64_t)seconds * NS_PER_S + fraction;
+    /* Years that do not fit are before or after every line. */
+    if (seconds < 0)
+        *ns = 0;
+    else if ((uint64_t)seconds >= UINT64_MAX / NS_PER_S)
+        *ns = UINT64_MAX;
+    else
+        *ns = (uint64_t)seconds * NS_PER_S + fraction;
     return true;
 }
 
@@ -128,8 +137,8 @@ static bool read_log_query(struct call *call, struct log_query *q)
 {
     char text[64];
     *q = (struct log_query){.tail = UINT64_MAX};
-    if (is_given(call, "since") && (!call_query(call, "since", text, sizeof text) ||
-                                    !parse_time(text, &q->since_ns))) {
+    if (is_given(call, "since") &&
+        (!call_query(call, "since", text, sizeof text) || !parse_time(text, &q->since_ns))) {
         call_error(call, 422, "since: a time as in RFC 3339 is expected");
         return false;
     }
@@ -161,9 +170,9 @@ static char *line_text(const struct function *f, const struct log_line *line)
     char stamp[40], instance[160];
     api_time_text(line->time_ns, stamp);
     (void)snprintf(instance, sizeof instance, "%s-core", f->stored.ns);
-    json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:s%}", "name", f->stored.name, "namespace",
-                             f->stored.ns, "instance", instance, "timestamp", stamp, "text",
-                             line->text, line->size);
+    json_t *json =
+        json_pack("{s:s,s:s,s:s,s:s,s:s%}", "name", f->stored.name, "namespace", f->stored.ns,
+                  "instance", instance, "timestamp", stamp, "text", line->text, line->size);
     char *text = json ? json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(json);
     return text;
@@ -202,8 +211,9 @@ static ssize_t read_logs(void *env, uint64_t position, char *to, size_t most)
     }
     size_t left = call->out_size - call->out_at;
     if (left == 0) {
-        uint64_t age = call->daemon->hub.now_ns - call->start_ns;
-        if (!call->follower.log || age > call->daemon->config.write_timeout_ns)
+        const struct daemon *d = call->daemon;
+        if (!call->follower.log || d->stopping ||
+            d->hub.now_ns - call->start_ns > d->config.write_timeout_ns)
             return MHD_CONTENT_READER_END_OF_STREAM;
         call_suspend(call);
         return 0;
@@ -233,9 +243,8 @@ void api_logs(struct call *call)
     call->name = NULL;
     if (!f || !read_log_query(call, &q))
         return;
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, read_logs, call,
-                                          NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, read_logs, call, NULL);
     if (!response) {
         call_error(call, 507, "out of memory");
         return;

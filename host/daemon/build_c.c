@@ -39,6 +39,8 @@ static const char compiler[] = "/usr/bin/clang";
 static const char linker[] = "/usr/bin/wasm-ld";
 static const char library[] = "/usr/lib/wasm32-wasi/libc.a";
 
+static unsigned children;
+
 struct build_child {
     int work_fd;     /* STATE/build */
     char folder[24]; /* name in it */
@@ -415,9 +417,12 @@ tfaas_status_t build_c_start(const struct build_tar *tar, const char *work_dir,
                              struct build_child **out, struct tfaas_error *error)
 {
     *out = NULL;
+    if (children >= BUILD_CHILDREN_MAX)
+        return error_set(error, TFAAS_BUSY, "%u C functions are being compiled already", children);
     struct build_child *child = calloc(1, sizeof *child);
     if (!child)
         return error_set(error, TFAAS_NO_SPACE, "out of memory");
+    children++;
     child->work_fd = child->folder_fd = child->pid_fd = -1;
     child->output_fd = child->timer_fd = child->epoll_fd = -1;
     child->pid = -1;
@@ -579,4 +584,5 @@ void build_c_free(struct build_child *child)
             close(fds[i]);
     free(child->output);
     free(child);
+    children--;
 }

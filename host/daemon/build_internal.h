@@ -32,6 +32,7 @@ void build_tar_free(struct build_tar *tar);
 const struct build_file *build_tar_find(const struct build_tar *tar, const char *path);
 
 /* --- build_c.c --- */
+#define BUILD_CHILDREN_MAX 4u /* compilers at a time; more is BUSY */
 struct build_child;
 /* Is there a compiler? */
 bool build_c_available(void);

@@ -113,13 +113,8 @@ bool config_quantity(const char *text, uint64_t *bytes)
     static const struct {
         const char *name;
         uint64_t factor;
-    } units[] = {{"", 1},
-                 {"k", 1000},
-                 {"M", 1000000},
-                 {"G", 1000000000},
-                 {"Ki", 1u << 10},
-                 {"Mi", 1u << 20},
-                 {"Gi", 1u << 30}};
+    } units[] = {{"", 1},          {"k", 1000},      {"M", 1000000},  {"G", 1000000000},
+                 {"Ki", 1u << 10}, {"Mi", 1u << 20}, {"Gi", 1u << 30}};
     uint64_t value;
     const char *rest;
     if (!number(text, &value, &rest))
@@ -193,7 +188,7 @@ enum key_result { KEY_UNKNOWN, KEY_BAD, KEY_SET };
 static enum key_result set_key(struct config *c, const char *key, const char *value)
 {
     struct tfaas_error error;
-#define IS(name) (strcmp(key, name) == 0)
+#define IS(name)           (strcmp(key, name) == 0)
 #define RESULT(expression) ((expression) ? KEY_SET : KEY_BAD)
     if (IS("listen") || IS("port"))
         return RESULT(config_set_listen(c, value, &error) == TFAAS_OK);
@@ -207,6 +202,8 @@ static enum key_result set_key(struct config *c, const char *key, const char *va
         return RESULT(set_bool(value, &c->basic_auth));
     if (IS("allow_weaker_sandbox"))
         return RESULT(set_bool(value, &c->allow_weaker_sandbox));
+    if (IS("behind_gateway"))
+        return RESULT(set_bool(value, &c->behind_gateway));
     if (IS("read_timeout"))
         return RESULT(set_time(value, 24 * FUNCTION_TIMEOUT_MAX_NS, &c->read_timeout_ns));
     if (IS("write_timeout"))
@@ -291,10 +288,9 @@ tfaas_status_t config_read_file(struct config *config, const char *path, struct 
 
 tfaas_status_t config_read_environment(struct config *config, struct tfaas_error *error)
 {
-    static const char *const names[] = {"port",         "read_timeout",      "write_timeout",
-                                        "exec_timeout", "upstream_timeout",  "basic_auth",
-                                        "idle_timeout", "secret_mount_path", "function_namespace",
-                                        "scale_from_zero"};
+    static const char *const names[] = {
+        "port",       "read_timeout", "write_timeout",     "exec_timeout",       "upstream_timeout",
+        "basic_auth", "idle_timeout", "secret_mount_path", "function_namespace", "scale_from_zero"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *value = getenv(names[i]);
         if (value && *value && set_key(config, names[i], value) != KEY_SET)
@@ -321,8 +317,8 @@ static tfaas_status_t read_secret(const struct config *config, const char *name,
     close(fd);
     tfaas_status_t status = TFAAS_OK;
     if (size > SECRET_FILE_MAX) {
-        status = error_set(error, TFAAS_TOO_LARGE, "%s is larger than %u bytes", path,
-                           SECRET_FILE_MAX);
+        status =
+            error_set(error, TFAAS_TOO_LARGE, "%s is larger than %u bytes", path, SECRET_FILE_MAX);
     } else {
         buffer[size] = 0;
         char *text = trim(buffer);

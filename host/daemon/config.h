@@ -14,6 +14,7 @@ struct config {
     char listen_host[64], listen_port[8];
     char state_dir[512], core_path[512], secret_dir[512];
     bool basic_auth, allow_weaker_sandbox;
+    bool behind_gateway;   /* /system/info answers as an OpenFaaS provider does */
     char *user, *password; /* with basic_auth; wiped by config_free */
     uint64_t read_timeout_ns, write_timeout_ns, exec_timeout_ns, idle_timeout_ns;
     uint64_t max_body, queue_max, max_connections, max_connections_per_ip;

@@ -1,5 +1,6 @@
 /*
- * core_internal.h - what core_link.c (life of a link) and core_messages.c (what a core says) share.
+ * core_internal.h - what core_link.c (life of a link), core_calls.c (what goes to a core) and
+ * core_messages.c (what a core says) share.
  */
 #ifndef TFAAS_HOST_CORE_INTERNAL_H
 #define TFAAS_HOST_CORE_INTERNAL_H
@@ -35,7 +36,7 @@ struct core_load {
     uint8_t *cache; /* what came of CACHE so far */
     size_t cache_size, cache_at;
     uint64_t last_used_ns, failed_ns;
-    tfaas_status_t status; /* FAILED */
+    tfaas_status_t status;         /* FAILED */
     struct core_call_list waiting; /* SENDING: INVOKE goes behind the bundle */
     TAILQ_ENTRY(core_load) entry;  /* link->loads, least recently used first */
 };
@@ -70,10 +71,18 @@ struct core_link {
 void link_awake(struct core_link *link);
 void link_doom(struct core_link *link, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void link_pump(struct core_link *link);
 void link_ring(struct core_link *link);
+void link_flush(struct core_link *link);
+tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error) TFAAS_MUST_USE;
+
+/* core_calls.c */
+void link_pump(
+    struct core_link *link); /* sends what is due and what waits, as far as there is room */
 void slot_release(struct core_link *link, struct core_slot *slot);
+void load_forget(struct core_load *load); /* UNLOAD follows when it can */
 void load_free(struct core_load *load);
+void queue_fail(struct core_link *link, struct core_call_list *list, struct core_call *call,
+                tfaas_status_t status, const char *reason);
 
 /* core_messages.c: takes up to CORE_DRAIN_MESSAGES. A broken rule dooms the link. True: more. */
 bool link_drain(struct core_link *link);

@@ -81,8 +81,8 @@ struct core_hub {
     uint64_t now_ns; /* CLOCK_MONOTONIC, set by the loop once per turn */
     struct core_link_list links;
     struct core_link_list awake; /* links that may have messages, see core_hub_run */
-    uint32_t links_up, work; /* cores alive; calls and loads under way in all of them */
-    uint64_t launches, lost; /* totals, for metrics */
+    uint32_t links_up, work;     /* cores alive; calls and loads under way in all of them */
+    uint64_t launches, lost;     /* totals, for metrics */
     uint64_t loads[TFAAS_CODE_COUNT];
 };
 
@@ -127,8 +127,8 @@ void core_call_consumed(struct core_call *call, size_t size);
 /* The caller is gone. The link never touches the call again; `end` is not called. */
 void core_call_cancel(struct core_call *call);
 
-/* Text that came from elsewhere: UTF-8 without controls (a tab stays), the rest becomes '?'. At most
- * `capacity` - 1 bytes and a NUL. */
+/* Text that came from elsewhere: UTF-8 without controls (a tab stays), the rest becomes '?'. At
+ * most `capacity` - 1 bytes and a NUL. */
 size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size);
 
 #endif

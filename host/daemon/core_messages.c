@@ -29,8 +29,8 @@ size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size)
     size_t out = 0, at = 0;
     while (at < size) {
         size_t length = utf8_length(from + at, size - at);
-        bool good = length > 1 || (length == 1 && (from[at] >= 0x20 || from[at] == '\t') &&
-                                   from[at] != 0x7f);
+        bool good = length > 1 ||
+                    (length == 1 && (from[at] >= 0x20 || from[at] == '\t') && from[at] != 0x7f);
         size_t step = length ? length : 1, need = good ? length : 1;
         if (out + need >= capacity)
             break;
@@ -43,6 +43,22 @@ size_t text_clean(char *to, size_t capacity, const uint8_t *from, size_t size)
     }
     to[out] = 0;
     return out;
+}
+
+/* The same for several lines: line ends stay. */
+static void lines_clean(char *to, size_t capacity, const uint8_t *from, size_t size)
+{
+    size_t out = 0;
+    while (size > 0 && out + 1 < capacity) {
+        const uint8_t *stop = memchr(from, '\n', size);
+        size_t line = stop ? (size_t)(stop - from) : size;
+        out += text_clean(to + out, capacity - out, from, line);
+        if (stop && line + 1 < size && out + 1 < capacity)
+            to[out++] = '\n';
+        from += line + (stop ? 1 : 0);
+        size -= line + (stop ? 1 : 0);
+    }
+    to[out] = 0;
 }
 
 static struct core_load *load_by_id(struct core_link *link, uint32_t id)
@@ -128,7 +144,7 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     if (m->arg[4] >= TFAAS_CODE_COUNT || (status == TFAAS_OK && load->cache_at != load->cache_size))
         return refuse(link, "LOADED with an unknown code or before CACHE was complete", m);
     char text[CORE_TEXT_MAX];
-    (void)text_clean(text, sizeof text, payload, m->size);
+    lines_clean(text, sizeof text, payload, m->size);
     uint64_t now = link->hub->now_ns, spent = now - link->progress_ns;
     link->progress_ns = now;
     link->loading--;

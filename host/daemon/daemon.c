@@ -49,8 +49,15 @@ static const char usage[] =
     "Environment: port, read_timeout, write_timeout, exec_timeout, idle_timeout, basic_auth,\n"
     "secret_mount_path, as OpenFaaS names them. See tfaasd(1).\n";
 
-enum option_code { OPTION_LISTEN = 256, OPTION_STATE, OPTION_CONFIG, OPTION_CORE, OPTION_WEAKER,
-              OPTION_HELP, OPTION_VERSION };
+enum option_code {
+    OPTION_LISTEN = 256,
+    OPTION_STATE,
+    OPTION_CONFIG,
+    OPTION_CORE,
+    OPTION_WEAKER,
+    OPTION_HELP,
+    OPTION_VERSION
+};
 
 static const struct option options[] = {
     {"listen", required_argument, NULL, OPTION_LISTEN},
@@ -242,39 +249,53 @@ static int earlier(int a, int b)
     return a < 0 ? b : b < 0 || a < b ? a : b;
 }
 
+/* How long nothing is due; 0: libmicrohttpd wants to run now. */
 static int wait_ms(struct daemon *d, uint64_t now)
 {
-    int wait = core_hub_timeout_ms(&d->hub);
+    int wait = http_timeout_ms(d);
+    if (wait == 0) {
+        d->mhd_due = true;
+        return 0;
+    }
+    wait = earlier(wait, core_hub_timeout_ms(&d->hub));
     if (d->connection_count)
         wait = earlier(wait, d->calls ? 250 : 1000);
     if (d->stopping)
         wait = earlier(wait, now >= d->stop_at_ns ? 0 : 50);
-    return earlier(wait, http_timeout_ms(d));
+    return wait;
+}
+
+static void timers(struct daemon *d, uint64_t *ticked, uint64_t *swept)
+{
+    uint64_t now = d->hub.now_ns;
+    if (now - *ticked >= TICK_NS) {
+        *ticked = now;
+        core_hub_tick(&d->hub);
+    }
+    if (now - *swept >= SWEEP_NS) {
+        *swept = now;
+        http_sweep(d);
+    }
 }
 
 static bool run(struct daemon *d)
 {
     uint64_t ticked = 0, swept = 0;
-    for (;;) {
+    d->mhd_due = true;
+    for (unsigned turn = 0;; turn++) {
         uint64_t now = d->hub.now_ns = loop_now_ns();
-        if (now - ticked >= TICK_NS) {
-            ticked = now;
-            core_hub_tick(&d->hub);
-        }
-        if (now - swept >= 250 * NS_PER_MS) {
-            swept = now;
-            http_sweep(d);
-        }
-        http_run(d);
+        timers(d, &ticked, &swept);
         bool more = core_hub_run(&d->hub);
+        if (d->mhd_due)
+            http_run(d);
         if (d->stopping && (d->calls == 0 || now >= d->stop_at_ns))
             return true;
-        int wait = 0;
-        if (!more && !d->mhd_due) {
-            wait = wait_ms(d, now);
-            if (wait && !core_hub_sleep(&d->hub))
-                wait = 0;
-        }
+        int wait = more || d->mhd_due ? 0 : wait_ms(d, now);
+        if (wait && !core_hub_sleep(&d->hub))
+            wait = 0;
+        /* While there is work, the descriptors need not be asked every time. */
+        if (wait == 0 && turn % 8)
+            continue;
         if (!loop_turn(&d->loop, wait)) {
             daemon_log("epoll_wait: %s", strerror(errno));
             return false;

@@ -27,7 +27,8 @@ TAILQ_HEAD(deploy_list, deploy);
 
 /* --- registry.c: what is deployed, in memory --- */
 
-struct namespace {
+struct namespace
+{
     char name[64];
     struct core_link *link;
     uint32_t function_count;
@@ -65,8 +66,8 @@ struct registry {
 
 struct connection {
     int fd;
-    struct call *call;  /* being served, NULL: waits for a request */
-    uint64_t since_ns;  /* when it began to wait */
+    struct call *call; /* being served, NULL: waits for a request */
+    uint64_t since_ns; /* when it began to wait */
     TAILQ_ENTRY(connection) entry;
 };
 TAILQ_HEAD(connection_list, connection);
@@ -86,7 +87,7 @@ struct call {
     char uri_inline[256];
     uint64_t start_ns, start_realtime_ns;
 
-    bool suspended, upload_done, aborted, replied;
+    bool suspended, upload_done, aborted, replied, must_close;
     struct MHD_Response *response; /* to be queued */
     unsigned status;
 
@@ -105,8 +106,9 @@ struct call {
     struct function *function;
     const char *path; /* what the function sees, in `uri` */
     struct core_call core;
-    bool started, last_sent, ended, streaming, head_only;
-    uint8_t *out; /* response stream received: head, then content */
+    bool started, last_sent, ended, streaming, http11;
+    struct duplex *duplex; /* answers while the request still arrives (duplex.c) */
+    uint8_t *out;          /* response stream received: head, then content */
     size_t out_size, out_at, out_capacity;
     uint64_t out_read, out_credited, held;
     char call_id[HTTP_CALL_ID_MAX + 1];
@@ -201,8 +203,8 @@ bool api_string_map(const json_t *object);
 /* Namespace of a query (?namespace=) or of a body; the default one when absent. False after it has
  * replied. */
 bool api_namespace(struct call *call, const json_t *body, char ns[64]);
-/* {name} of the path, "name" or "name.namespace", with ?namespace= and the body's. NULL after it has
- * replied 404 or 400. */
+/* {name} of the path, "name" or "name.namespace", with ?namespace= and the body's. NULL after it
+ * has replied 404 or 400. */
 struct function *api_function(struct call *call, const json_t *body);
 
 /* api_functions.c */
@@ -246,6 +248,21 @@ void proxy_cancel(struct call *call); /* the answer is of no use any more */
 void proxy_close(struct call *call);
 void proxy_poll(struct call *call); /* makes the response when there is one */
 extern const struct core_owner daemon_core_owner;
+struct bhttp_head;
+typedef void (*header_fn)(void *env, const char *name, size_t name_size, const char *value,
+                          size_t value_size);
+/* Every header of the answer to `call`, the function's and ours. */
+void proxy_headers(struct call *call, const struct bhttp_head *head, header_fn add, void *env);
+/* The receiver has taken `size` bytes of call->out. */
+void proxy_consumed(struct call *call, size_t size);
+
+/* duplex.c: libmicrohttpd answers only after it has read the whole request; for a function that
+ * answers while it reads, the answer is written to the socket here, and the connection closes after
+ * it. Starts with the head in call->out. */
+bool duplex_start(struct call *call, const struct bhttp_head *head);
+void duplex_push(struct call *call); /* after call->out or call->ended changed */
+bool duplex_done(const struct call *call);
+void duplex_free(struct call *call);
 
 /* main loop (daemon.c) */
 int daemon_main(int argc, char **argv, const struct tender_ops *ops);

@@ -95,8 +95,9 @@ static tfaas_status_t take_fields(json_t *spec, const json_t *body, struct tfaas
         status = bad(error, "readOnlyRootFilesystem", "true or false is expected");
     const char *name = json_string_value(json_object_get(spec, "service"));
     if (status == TFAAS_OK && !store_function_name_ok(name))
-        status = error_set(error, TFAAS_BAD_REQUEST,
-                           "service: \"%.80s\" is not a name of a-z, 0-9 and '-', 63 at most", name);
+        status =
+            error_set(error, TFAAS_BAD_REQUEST,
+                      "service: \"%.80s\" is not a name of a-z, 0-9 and '-', 63 at most", name);
     return status;
 }
 
@@ -301,7 +302,8 @@ static tfaas_status_t begin(struct call *call, json_t *spec, const char *ns, boo
         return error_set(error, TFAAS_CONFLICT, "function %s exists already in namespace %s", name,
                          ns);
     if (!create && !exists)
-        return error_set(error, TFAAS_NOT_FOUND, "function not found: %s in namespace %s", name, ns);
+        return error_set(error, TFAAS_NOT_FOUND, "function not found: %s in namespace %s", name,
+                         ns);
     status = resolve(d, json_string_value(json_object_get(spec, "image")), digest, error);
     if (status == TFAAS_OK)
         status = check_secrets(d, spec, ns, error);

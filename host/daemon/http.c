@@ -100,6 +100,8 @@ void call_error(struct call *call, unsigned status, const char *format, ...)
     if (response) {
         (void)MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
         (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        if (call->must_close)
+            (void)MHD_add_response_header(response, "Connection", "close");
         if (status == 401)
             (void)MHD_add_response_header(response, "WWW-Authenticate",
                                           "Basic realm=\"Restricted\"");
@@ -122,7 +124,7 @@ void call_fail(struct call *call, const struct tfaas_error *error)
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'                 ? c - '0'
            : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
                                                 : -1;
 }
@@ -238,7 +240,6 @@ static enum MHD_Result queue_response(struct call *call)
     uint64_t spent = loop_now_ns() - call->start_ns;
     call->response = NULL;
     call->replied = true;
-    call->head_only = strcmp(call->method, "HEAD") == 0;
     metrics_http(&d->metrics, call->method, call->status, spent);
     if (call->kind == CALL_FUNCTION && call->function)
         metrics_function(&call->function->metrics, call->status, spent);
@@ -283,10 +284,9 @@ static enum MHD_Result first_call(struct call *call, const char *method)
     if (call->query)
         *call->query++ = 0;
     (void)MHD_get_connection_values(call->mhd, MHD_HEADER_KIND, read_framing, &f);
-    bool has_body = f.codings || f.length;
-    if (f.bad || f.lengths + f.codings > 1) {
+    call->must_close = f.bad || f.lengths + f.codings > 1;
+    if (call->must_close) {
         call_error(call, 400, "malformed request: Content-Length and Transfer-Encoding disagree");
-        f.expect = true; /* what follows cannot be told apart: close */
     } else if (strlen(call->uri) > HTTP_URI_MAX ||
                (call->query && strlen(call->query) > HTTP_URI_MAX)) {
         call_error(call, 414, "URI is longer than %llu bytes", HTTP_URI_MAX);
@@ -298,7 +298,7 @@ static enum MHD_Result first_call(struct call *call, const char *method)
     if (call->aborted)
         return MHD_NO;
     /* A refusal waits for the end of the content, or the client might not read it. */
-    if (call->response && (f.expect || f.length > HTTP_DISCARD_MAX || (!has_body && f.bad)))
+    if (call->response && (f.expect || f.length > HTTP_DISCARD_MAX || call->must_close))
         return queue_response(call);
     return MHD_YES;
 }
@@ -311,8 +311,8 @@ bool call_body_append(struct call *call, const uint8_t *bytes, size_t size)
         for (capacity = capacity ? capacity : 4096; capacity < need;)
             capacity *= 2;
         size_t more = capacity - call->body_capacity;
-        uint8_t *body = d->held_total + more > HTTP_HELD_TOTAL ? NULL
-                                                               : realloc(call->body, capacity);
+        uint8_t *body =
+            d->held_total + more > HTTP_HELD_TOTAL ? NULL : realloc(call->body, capacity);
         if (!body) {
             call_error(call, 503, "too many bytes of requests are held, try again");
             return false;
@@ -363,11 +363,12 @@ static enum MHD_Result on_request(void *env, struct MHD_Connection *mhd, const c
     (void)env;
     (void)mhd;
     (void)url;
-    (void)version;
     if (!call || call->aborted)
         return MHD_NO;
-    if (!call->method)
+    if (!call->method) {
+        call->http11 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
         return first_call(call, method);
+    }
     if (*size)
         return on_upload(call, data, size);
     if (!call->upload_done) {
@@ -382,7 +383,7 @@ static enum MHD_Result on_request(void *env, struct MHD_Connection *mhd, const c
         proxy_finish_upload(call);
         proxy_poll(call);
     }
-    if (call->aborted)
+    if (call->aborted || duplex_done(call))
         return MHD_NO;
     if (call->response)
         return queue_response(call);
@@ -413,6 +414,8 @@ static void sweep_connection(struct daemon *d, struct connection *c, struct poll
     } else if (call->end_ns && now > call->end_ns &&
                now - call->end_ns > d->config.write_timeout_ns) {
         call_abort(call);
+    } else if (call->follower.log && (d->stopping || age > d->config.write_timeout_ns)) {
+        call_resume(call); /* its reader ends the stream */
     } else if (call->suspended && age > PEER_CHECK_NS) {
         *poll_to = (struct pollfd){.fd = c->fd, .events = POLLRDHUP};
     }
@@ -448,8 +451,8 @@ static int listen_on(const struct config *config, struct tfaas_error *error)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list = NULL;
     int failed = getaddrinfo(config->listen_host, config->listen_port, &hints, &list);
     if (failed) {
-        (void)error_set(error, TFAAS_BAD_REQUEST, "cannot listen on %s:%s: %s",
-                        config->listen_host, config->listen_port, gai_strerror(failed));
+        (void)error_set(error, TFAAS_BAD_REQUEST, "cannot listen on %s:%s: %s", config->listen_host,
+                        config->listen_port, gai_strerror(failed));
         return -1;
     }
     int one = 1;
@@ -489,7 +492,8 @@ static unsigned connection_limit(const struct config *config)
 
 static void on_mhd_ready(struct watch *watch)
 {
-    struct daemon *d = (struct daemon *)(void *)((char *)watch - offsetof(struct daemon, mhd_watch));
+    struct daemon *d =
+        (struct daemon *)(void *)((char *)watch - offsetof(struct daemon, mhd_watch));
     d->mhd_due = true;
 }
 
@@ -499,15 +503,18 @@ tfaas_status_t http_open(struct daemon *d, struct tfaas_error *error)
     d->listen_fd = listen_on(&d->config, error);
     if (d->listen_fd < 0)
         return error->status;
+    /* The second half of MHD_ALLOW_SUSPEND_RESUME wakes a loop in another thread with a system call
+     * per resume; ours is this thread, and runs whenever something was resumed. */
+    const unsigned flags =
+        MHD_USE_EPOLL | MHD_USE_TURBO | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
     d->mhd = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, d,
-        MHD_OPTION_LISTEN_SOCKET, d->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        connection_limit(&d->config), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)d->config.max_connections_per_ip, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_uri, d,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, d, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        d, MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_request, d, MHD_OPTION_LISTEN_SOCKET, d->listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, connection_limit(&d->config),
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)d->config.max_connections_per_ip,
+        MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, d, MHD_OPTION_NOTIFY_COMPLETED, on_completed, d,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, d, MHD_OPTION_END);
     if (!d->mhd)
         return error_set(error, TFAAS_INTERNAL, "libmicrohttpd did not start");
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(d->mhd, MHD_DAEMON_INFO_EPOLL_FD);

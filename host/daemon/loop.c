@@ -23,15 +23,25 @@ void loop_close(struct loop *loop)
     loop->epoll_fd = -1;
 }
 
-bool loop_add(struct loop *loop, struct watch *watch, int fd, bool edge)
+static bool add(struct loop *loop, struct watch *watch, int fd, uint32_t events)
 {
-    struct epoll_event event = {.events = EPOLLIN | (edge ? (uint32_t)EPOLLET : 0u)};
+    struct epoll_event event = {.events = events};
     event.data.ptr = watch;
     watch->fd = fd;
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
         return true;
     watch->fd = -1;
     return false;
+}
+
+bool loop_add(struct loop *loop, struct watch *watch, int fd, bool edge)
+{
+    return add(loop, watch, fd, EPOLLIN | (edge ? (uint32_t)EPOLLET : 0u));
+}
+
+bool loop_add_writer(struct loop *loop, struct watch *watch, int fd)
+{
+    return add(loop, watch, fd, EPOLLOUT | (uint32_t)EPOLLET);
 }
 
 void loop_remove(struct loop *loop, struct watch *watch)

@@ -24,6 +24,8 @@ bool loop_open(struct loop *loop);
 void loop_close(struct loop *loop);
 /* `edge`: told once per change, so that an eventfd need not be read. */
 bool loop_add(struct loop *loop, struct watch *watch, int fd, bool edge);
+/* Told once per change to writable. */
+bool loop_add_writer(struct loop *loop, struct watch *watch, int fd);
 /* Also forgets what is in the batch being served, so that the watch may be freed at once. */
 void loop_remove(struct loop *loop, struct watch *watch);
 /* Waits (milliseconds, -1 for ever), then calls what is ready. False on an epoll failure. */

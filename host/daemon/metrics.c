@@ -9,8 +9,7 @@
 
 static const double bounds[METRICS_BUCKETS] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                                0.5,   1,    2.5,   5,    10};
-static const char *const methods[7] = {"GET",    "POST",    "PUT",  "PATCH",
-                                       "DELETE", "OPTIONS", "HEAD"};
+static const char *const methods[7] = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"};
 
 static void add(struct duration_metric *m, uint64_t duration_ns)
 {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define METRICS_BUCKETS 11u /* 5 ms ... 10 s */
-#define METRICS_CODES 16u   /* status codes of one function; more are counted under code 0 */
+#define METRICS_CODES   16u /* status codes of one function; more are counted under code 0 */
 
 struct duration_metric {
     unsigned code;
@@ -32,8 +32,7 @@ struct metrics {
 };
 
 void metrics_function(struct function_metrics *metrics, unsigned code, uint64_t duration_ns);
-void metrics_http(struct metrics *metrics, const char *method, unsigned code,
-                  uint64_t duration_ns);
+void metrics_http(struct metrics *metrics, const char *method, unsigned code, uint64_t duration_ns);
 void function_metrics_free(struct function_metrics *metrics);
 
 struct daemon;

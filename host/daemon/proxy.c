@@ -1,6 +1,7 @@
 /*
  * proxy.c - /function/NAME[.NAMESPACE][/path][?query]: from an HTTP request to an invocation and
- * back. A function's own error text never reaches the caller; what a function sends back is checked.
+ * back. A function's own error text never reaches the caller; what a function sends back is
+ * checked.
  */
 #include "daemon.h"
 
@@ -181,8 +182,8 @@ static void add_forwarded(struct head_builder *b)
     if (!b->forwarded_for && info && info->client_addr) {
         const struct sockaddr *a = info->client_addr;
         if (a->sa_family == AF_INET)
-            (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr,
-                            text, sizeof text);
+            (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, text,
+                            sizeof text);
         else if (a->sa_family == AF_INET6)
             (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
                             text, sizeof text);
@@ -204,9 +205,8 @@ static size_t make_head(struct call *call)
     if (b.connection &&
         (strcasecmp(b.connection, "keep-alive") == 0 || strcasecmp(b.connection, "close") == 0))
         b.connection = NULL;
-    bhttp_begin_request(&b.writer, head_bytes, sizeof head_bytes, head_scratch,
-                        sizeof head_scratch, span_text(call->method), span_text("http"),
-                        span_text(b.host ? b.host : ""),
+    bhttp_begin_request(&b.writer, head_bytes, sizeof head_bytes, head_scratch, sizeof head_scratch,
+                        span_text(call->method), span_text("http"), span_text(b.host ? b.host : ""),
                         (struct span){(const uint8_t *)path, (size_t)path_size});
     (void)MHD_get_connection_values_n(call->mhd, MHD_HEADER_KIND, add_field, &b);
     (void)snprintf(start, sizeof start, "%llu", (unsigned long long)call->start_realtime_ns);
@@ -317,6 +317,8 @@ size_t proxy_upload(struct call *call, const uint8_t *bytes, size_t size)
 {
     if (call->uploaded + size > call->body_limit) {
         call->too_large = true;
+        if (call->duplex) /* too late for a status */
+            call_abort(call);
         proxy_cancel(call);
         return size;
     }
@@ -382,8 +384,7 @@ static void reply_failure(struct call *call)
     case TFAAS_UNAVAILABLE:
     case TFAAS_NO_SPACE:
         call_error(call, code, "function %s: %s", f->key,
-                   call->core.reason[0] ? call->core.reason
-                                        : tfaas_status_text(call->core.status));
+                   call->core.reason[0] ? call->core.reason : tfaas_status_text(call->core.status));
         break;
     case TFAAS_NOT_FOUND:
         call_error(call, code, "function not found: %s", f->key);
@@ -409,52 +410,56 @@ static bool is_ours(const char *name, size_t size)
            is_name(name, size, "x-start-time") || is_name(name, size, "x-duration-seconds");
 }
 
-/* libmicrohttpd takes C strings; a value with a tab or an empty name is refused by it. */
-static void add_header(struct MHD_Response *response, struct span name, struct span value)
+/* libmicrohttpd takes C strings, and refuses a value with a tab: that header is left out. */
+static void add_header(void *env, const char *name, size_t name_size, const char *value,
+                       size_t value_size)
 {
     char buffer[1024], *text = buffer;
-    size_t need = name.size + value.size + 2;
+    size_t need = name_size + value_size + 2;
     if (need > sizeof buffer && !(text = malloc(need)))
         return;
-    memcpy(text, name.data, name.size);
-    text[name.size] = 0;
-    memcpy(text + name.size + 1, value.data, value.size);
+    memcpy(text, name, name_size);
+    text[name_size] = 0;
+    if (value_size)
+        memcpy(text + name_size + 1, value, value_size);
     text[need - 1] = 0;
-    (void)MHD_add_response_header(response, text, text + name.size + 1);
+    (void)MHD_add_response_header(env, text, text + name_size + 1);
     if (text != buffer)
         free(text);
 }
 
-static void add_headers(struct call *call, struct MHD_Response *response,
-                        const struct bhttp_head *head)
+static void add_text(header_fn add, void *env, const char *name, const char *value)
 {
-    struct span name, value, connection = {NULL, 0};
+    add(env, name, strlen(name), value, strlen(value));
+}
+
+void proxy_headers(struct call *call, const struct bhttp_head *head, header_fn add, void *env)
+{
+    struct span name, value;
     bool has_type = false;
     size_t at = 0;
-    char text[32];
+    char text[32], listed[256] = "";
     while (bhttp_next_field(head->fields, &at, &name, &value))
-        if (span_is(name, "connection"))
-            connection = value;
-    char listed[256] = "";
-    if (connection.size && connection.size < sizeof listed)
-        memcpy(listed, connection.data, connection.size);
+        if (span_is(name, "connection") && value.size < sizeof listed)
+            (void)snprintf(listed, sizeof listed, "%.*s", (int)value.size,
+                           (const char *)value.data);
     at = 0;
     while (bhttp_next_field(head->fields, &at, &name, &value)) {
         const char *key = (const char *)name.data;
         if (is_hop(key, name.size) || is_ours(key, name.size) || is_listed(listed, key, name.size))
             continue;
         has_type |= is_name(key, name.size, "content-type");
-        add_header(response, name, value);
+        add(env, key, name.size, (const char *)value.data, value.size);
     }
     if (!has_type) {
         const char *type = MHD_lookup_connection_value(call->mhd, MHD_HEADER_KIND, "Content-Type");
-        (void)MHD_add_response_header(response, "Content-Type", type ? type : "text/plain");
+        add_text(add, env, "Content-Type", type ? type : "text/plain");
     }
-    (void)MHD_add_response_header(response, "X-Call-Id", call->call_id);
+    add_text(add, env, "X-Call-Id", call->call_id);
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)call->start_realtime_ns);
-    (void)MHD_add_response_header(response, "X-Start-Time", text);
+    add_text(add, env, "X-Start-Time", text);
     (void)snprintf(text, sizeof text, "%f", (double)(loop_now_ns() - call->start_ns) / 1e9);
-    (void)MHD_add_response_header(response, "X-Duration-Seconds", text);
+    add_text(add, env, "X-Duration-Seconds", text);
 }
 
 static uint64_t declared_length(const struct bhttp_head *head)
@@ -474,6 +479,19 @@ static uint64_t declared_length(const struct bhttp_head *head)
     return MHD_SIZE_UNKNOWN;
 }
 
+void proxy_consumed(struct call *call, size_t size)
+{
+    call->out_at += size;
+    call->out_read += size;
+    uint64_t held = size < call->held ? size : call->held;
+    call->held -= held;
+    call->daemon->held_total -= held;
+    if (call->out_read > call->out_credited) {
+        core_call_consumed(&call->core, (size_t)(call->out_read - call->out_credited));
+        call->out_credited = call->out_read;
+    }
+}
+
 static ssize_t read_stream(void *env, uint64_t position, char *to, size_t most)
 {
     struct call *call = env;
@@ -491,12 +509,7 @@ static ssize_t read_stream(void *env, uint64_t position, char *to, size_t most)
     }
     size_t size = left < most ? left : most;
     memcpy(to, call->out + call->out_at, size);
-    call->out_at += size;
-    call->out_read += size;
-    if (call->out_read > call->out_credited) {
-        core_call_consumed(&call->core, (size_t)(call->out_read - call->out_credited));
-        call->out_credited = call->out_read;
-    }
+    proxy_consumed(call, size);
     return (ssize_t)size;
 }
 
@@ -510,8 +523,8 @@ static struct MHD_Response *whole_response(struct call *call, const struct bhttp
     if (strcmp(call->method, "HEAD") == 0 && declared != MHD_SIZE_UNKNOWN)
         return MHD_create_response_from_callback(declared, HTTP_STREAM_BLOCK, read_stream, call,
                                                  NULL);
-    response = MHD_create_response_from_buffer_with_free_callback_cls(
-        call->out_size - head->size, own + head->size, free, own);
+    response = MHD_create_response_from_buffer_with_free_callback_cls(call->out_size - head->size,
+                                                                      own + head->size, free, own);
     if (response)
         call->out = NULL;
     return response;
@@ -521,7 +534,8 @@ static void reply_function(struct call *call)
 {
     struct bhttp_head head;
     const char *why = "";
-    if (bhttp_read_head(call->out, call->out_size, &head, &why) != TFAAS_OK || !head.is_response) {
+    if (bhttp_read_head(call->out, call->out_size, &head, &why) != TFAAS_OK || !head.is_response ||
+        head.size > HTTP_RESPONSE_HEAD_MAX) {
         if (!call->ended)
             core_call_cancel(&call->core);
         call->ended = true;
@@ -539,26 +553,21 @@ static void reply_function(struct call *call)
         response = MHD_create_response_from_callback(declared_length(&head), HTTP_STREAM_BLOCK,
                                                      read_stream, call, NULL);
         call->streaming = true;
-        call->out_at = head.size;
-        call->out_read += head.size;
-        if (call->out_read > call->out_credited) {
-            core_call_consumed(&call->core, (size_t)(call->out_read - call->out_credited));
-            call->out_credited = call->out_read;
-        }
+        proxy_consumed(call, head.size);
     }
     if (!response) {
         call_abort(call);
         return;
     }
     /* The head's bytes live on: in the response or in the call. */
-    add_headers(call, response, &head);
+    proxy_headers(call, &head, add_header, response);
     call->status = head.status;
     call->response = response;
 }
 
 void proxy_poll(struct call *call)
 {
-    if (call->response || !call->started)
+    if (call->response || !call->started || call->duplex)
         return;
     if (call->ended && call->core.status != TFAAS_OK)
         reply_failure(call);
@@ -571,6 +580,7 @@ void proxy_cancel(struct call *call)
     if (call->started && !call->ended)
         core_call_cancel(&call->core);
     call->ended = true;
+    duplex_free(call);
     call->daemon->held_total -= call->held;
     call->held = 0;
     free(call->out);
@@ -598,11 +608,14 @@ static struct function *function_of(struct core_function *core)
     return (struct function *)(void *)((char *)core - offsetof(struct function, core));
 }
 
-static void give_up(struct call *call, tfaas_status_t status)
+static void give_up(struct call *call, const char *reason)
 {
     core_call_cancel(&call->core);
     call->ended = true;
-    call->core.status = status;
+    call->core.status = TFAAS_NO_SPACE;
+    (void)snprintf(call->core.reason, sizeof call->core.reason, "%s", reason);
+    if (call->duplex)
+        duplex_push(call);
     call_resume(call);
 }
 
@@ -621,7 +634,7 @@ static void on_data(struct core_call *core, const uint8_t *bytes, size_t size)
             capacity *= 2;
         uint8_t *out = realloc(call->out, capacity);
         if (!out) {
-            give_up(call, TFAAS_NO_SPACE);
+            give_up(call, "out of memory");
             return;
         }
         call->out = out;
@@ -629,20 +642,32 @@ static void on_data(struct core_call *core, const uint8_t *bytes, size_t size)
     }
     memcpy(call->out + call->out_size, bytes, size);
     call->out_size += size;
-    if (call->streaming || call->upload_done) {
-        call_resume(call);
+    if (call->upload_done) {
+        if (call->duplex)
+            duplex_push(call);
+        else
+            call_resume(call);
         return;
     }
     /* libmicrohttpd cannot answer before it has read the request: hold what a function says
      * meanwhile, or a function that copies its input would wait for ever. */
     if (d->held_total + size > HTTP_HELD_TOTAL) {
-        give_up(call, TFAAS_OUTPUT_LIMIT);
+        give_up(call, "too many bytes of answers wait for the end of their requests");
         return;
     }
     call->held += size;
     d->held_total += size;
     call->out_credited += size;
     core_call_consumed(core, size);
+    struct bhttp_head head;
+    const char *why;
+    if (call->duplex)
+        duplex_push(call);
+    else if (call->http11 && call->out_size >= HTTP_DUPLEX_AFTER &&
+             strcmp(call->method, "HEAD") != 0 &&
+             bhttp_read_head(call->out, call->out_size, &head, &why) == TFAAS_OK &&
+             !duplex_start(call, &head))
+        give_up(call, "out of memory");
 }
 
 static void on_end(struct core_call *core)
@@ -655,6 +680,8 @@ static void on_end(struct core_call *core)
     f->metrics.cpu_ns += core->cpu_ns;
     if (core->peak_memory > f->metrics.peak_memory)
         f->metrics.peak_memory = core->peak_memory;
+    if (call->duplex)
+        duplex_push(call);
     call_resume(call);
 }
 
@@ -680,10 +707,13 @@ static void on_loaded(struct core_function *core, tfaas_status_t status, const c
         store_drop_cache(f->daemon->store, f->stored.ns, f->stored.digest);
     if (status == TFAAS_OK)
         return;
-    char line[CORE_TEXT_MAX];
-    int size = snprintf(line, sizeof line, "cannot load: %s: %.3900s", tfaas_status_text(status),
-                        text);
-    on_log(core, line, (size_t)size);
+    const char *what = tfaas_status_text(status);
+    on_log(core, what, strlen(what));
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        on_log(core, text, size);
+        text += size + (text[size] == '\n');
+    }
 }
 
 static void on_cache(struct core_function *core, const uint8_t *bytes, size_t size)

@@ -361,9 +361,9 @@ static size_t fill_env(const json_t *spec, struct bundle_pair *env)
             continue; /* refused at deploy */
         if (count && strcmp(key, "fprocess") == 0)
             continue;
-        env[count++] = (struct bundle_pair){span_of_text(key),
-                                            {(const uint8_t *)json_string_value(value),
-                                             json_string_length(value)}};
+        env[count++] = (struct bundle_pair){
+            span_of_text(key),
+            {(const uint8_t *)json_string_value(value), json_string_length(value)}};
     }
     return count;
 }
@@ -405,9 +405,8 @@ tfaas_status_t function_bundle(struct daemon *d, const struct store_function *st
     size_t package_size = 0, cache_size = 0;
     bundle.env = calloc(BUNDLE_ENV_MAX + 1, sizeof *bundle.env);
     bundle.secrets = calloc(BUNDLE_SECRETS_MAX, sizeof *bundle.secrets);
-    tfaas_status_t status = bundle.env && bundle.secrets
-                                ? TFAAS_OK
-                                : error_set(error, TFAAS_NO_SPACE, "out of memory");
+    tfaas_status_t status =
+        bundle.env && bundle.secrets ? TFAAS_OK : error_set(error, TFAAS_NO_SPACE, "out of memory");
     if (status == TFAAS_OK)
         status = store_get_package(d->store, stored->digest, &package, &package_size, error);
     if (status == TFAAS_OK)

@@ -15,9 +15,8 @@
 #include <stdint.h>
 
 #define STORE_SECRET_MAX (1u << 20) /* bytes of one secret */
-#define STORE_SPEC_MAX   (1u << 20) /* bytes of one deployment, or of a namespace's notes, as JSON \
-                                     */
-#define STORE_IMAGE_MAX 512u        /* bytes of an image reference */
+#define STORE_SPEC_MAX   (1u << 20) /* bytes of a deployment as JSON */
+#define STORE_IMAGE_MAX  512u       /* bytes of an image reference */
 
 struct store;
 

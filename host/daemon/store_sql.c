@@ -39,12 +39,15 @@ static const char schema[] =
 static tfaas_status_t damaged_file(const struct store *store, const char *what,
                                    struct tfaas_error *error)
 {
+    /* .dump, not .recover: Debian's sqlite3 is built without what .recover needs */
     return error_set(
         error, TFAAS_INTERNAL,
         "database %s/tfaas.db is damaged (%s). Recovery: stop tfaasd, copy the folder, "
-        "then in it: sqlite3 tfaas.db .recover | sqlite3 new.db && rm -f tfaas.db-wal "
-        "&& mv new.db tfaas.db; or move tfaas.db away and deploy again",
-        store->path, what);
+        "then put back an older copy; or in it: (sqlite3 tfaas.db .dump | sed "
+        "'s/^ROLLBACK.*/COMMIT;/'; echo 'PRAGMA user_version=%d; PRAGMA "
+        "application_id=%d;') | sqlite3 new.db; rm -f tfaas.db-wal; mv new.db tfaas.db; "
+        "or move tfaas.db away and deploy again",
+        store->path, what, SCHEMA_VERSION, APPLICATION_ID);
 }
 
 tfaas_status_t store_damaged(const struct store *store, const char *kind, const char *name,
@@ -58,14 +61,30 @@ tfaas_status_t store_damaged(const struct store *store, const char *kind, const 
         store->path, kind, name);
 }
 
+/* The errno behind an I/O error: SQLite keeps it per file, of the database and of its log. */
+static int io_errno(const struct store *store)
+{
+    int value = 0, other = 0;
+    sqlite3_file *log = NULL;
+    if (!store->db)
+        return 0;
+    (void)sqlite3_file_control(store->db, "main", SQLITE_FCNTL_LAST_ERRNO, &value);
+    (void)sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods && log->pMethods->xFileControl) /* none: a journal in memory */
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &other);
+    if (other != 0)
+        return other;
+    return value != 0 ? value : sqlite3_system_errno(store->db);
+}
+
 tfaas_status_t store_sql_error(struct store *store, int code, const char *doing,
                                struct tfaas_error *error)
 {
     int primary = code & 0xff;
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
         return damaged_file(store, sqlite3_errstr(code), error);
-    int errno_value = sqlite3_system_errno(store->db);
     bool io = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
+    int errno_value = io ? io_errno(store) : 0;
     tfaas_status_t status = TFAAS_INTERNAL;
     if (primary == SQLITE_FULL || (io && (errno_value == ENOSPC || errno_value == EDQUOT)))
         status = TFAAS_NO_SPACE;
@@ -273,12 +292,48 @@ static tfaas_status_t fill_new_database(struct store *store, struct tfaas_error 
     (void)snprintf(identity, sizeof identity,
                    "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
                    SCHEMA_VERSION);
-    tfaas_status_t status = execute(store, schema, "cannot make the tables", error);
+    /* no journal file: a crash leaves new.db, and that is thrown away */
+    tfaas_status_t status =
+        execute(store, "PRAGMA journal_mode = MEMORY", "cannot configure the database", error);
+    if (status == TFAAS_OK)
+        status = execute(store, schema, "cannot make the tables", error);
     if (status == TFAAS_OK)
         status = execute(store, identity, "cannot make the tables", error);
     if (status == TFAAS_OK)
         status = revision_write(store, 0, error);
     return store_end(store, status, error);
+}
+
+static tfaas_status_t start_log(struct store *store, struct tfaas_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    tfaas_status_t status = store_query(store, error, &statement, "PRAGMA journal_mode = WAL", "");
+    if (status == TFAAS_OK)
+        status = store_step(store, &statement, &row, error);
+    const char *mode = row ? store_column_text(statement, 0) : NULL;
+    bool wal = mode && strcmp(mode, "wal") == 0;
+    sqlite3_finalize(statement);
+    if (status != TFAAS_OK)
+        return status;
+    if (!wal)
+        return error_set(error, TFAAS_INTERNAL, "%s/tfaas.db cannot use a write-ahead log",
+                         store->path);
+    /* Copy each change into the database at once (not when 1000 pages wait): a log damaged after a
+     * crash then takes nothing along that was acknowledged, but for the one change being copied. */
+    return execute(store, "PRAGMA wal_autocheckpoint = 1", "cannot configure the database", error);
+}
+
+/* SQLite would make it, but loses the reason when it cannot. An empty one holds nothing. */
+static tfaas_status_t make_log_file(struct store *store, const char *name,
+                                    struct tfaas_error *error)
+{
+    int fd = openat(store->state_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_errno(error, store_errno_status(errno), errno, "cannot open %s/%s",
+                           store->path, name);
+    close(fd);
+    return TFAAS_OK;
 }
 
 /* Under a temporary name, then renamed: an empty tfaas.db is therefore always damage, never new. */
@@ -287,8 +342,8 @@ static tfaas_status_t make_database(struct store *store, struct tfaas_error *err
     static const char *const left[] = {"new.db", "new.db-journal", "new.db-wal", "tfaas.db-wal"};
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         if (unlinkat(store->state_fd, left[i], 0) != 0 && errno != ENOENT)
-            return error_errno(error, TFAAS_INTERNAL, errno, "cannot remove %s/%s", store->path,
-                               left[i]);
+            return error_errno(error, store_errno_status(errno), errno, "cannot remove %s/%s",
+                               store->path, left[i]);
     int fd = openat(store->state_fd, "new.db", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_errno(error, store_errno_status(errno), errno, "cannot make %s/new.db",
@@ -297,6 +352,10 @@ static tfaas_status_t make_database(struct store *store, struct tfaas_error *err
     tfaas_status_t status = connect_to(store, "new.db", error);
     if (status == TFAAS_OK)
         status = fill_new_database(store, error);
+    if (status == TFAAS_OK)
+        status = make_log_file(store, "new.db-wal", error);
+    if (status == TFAAS_OK)
+        status = start_log(store, error);
     disconnect(store);
     if (status != TFAAS_OK)
         return status;
@@ -382,26 +441,6 @@ static tfaas_status_t check_rows(struct store *store, struct tfaas_error *error)
     return status;
 }
 
-static tfaas_status_t start_log(struct store *store, struct tfaas_error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    bool row = false;
-    tfaas_status_t status = store_query(store, error, &statement, "PRAGMA journal_mode = WAL", "");
-    if (status == TFAAS_OK)
-        status = store_step(store, &statement, &row, error);
-    const char *mode = row ? store_column_text(statement, 0) : NULL;
-    bool wal = mode && strcmp(mode, "wal") == 0;
-    sqlite3_finalize(statement);
-    if (status != TFAAS_OK)
-        return status;
-    if (!wal)
-        return error_set(error, TFAAS_INTERNAL, "%s/tfaas.db cannot use a write-ahead log",
-                         store->path);
-    /* Copy each change into the database at once (not when 1000 pages wait): a log damaged after a
-     * crash then takes nothing along that was acknowledged, but for the one change being copied. */
-    return execute(store, "PRAGMA wal_autocheckpoint = 1", "cannot configure the database", error);
-}
-
 tfaas_status_t store_db_open(struct store *store, struct tfaas_error *error)
 {
     struct stat st;
@@ -416,6 +455,8 @@ tfaas_status_t store_db_open(struct store *store, struct tfaas_error *error)
     } else if (st.st_size == 0) {
         return damaged_file(store, "it is empty", error);
     }
+    if (status == TFAAS_OK)
+        status = make_log_file(store, "tfaas.db-wal", error);
     if (status == TFAAS_OK)
         status = connect_to(store, "tfaas.db", error);
     if (status == TFAAS_OK)

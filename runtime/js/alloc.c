@@ -12,17 +12,17 @@
 /* A block is a 4-byte header (size class, or LARGE) followed by the user's bytes, which are
  * 8-byte aligned; the sizes below count both. */
 #define HEADER_SIZE 4u
-#define LARGE 0xffffffffu
-#define FINE_STEP 8u
-#define FINE_MAX 512u
-#define FINE_COUNT (FINE_MAX / FINE_STEP)
-#define SMALL_MAX 4096u
+#define LARGE       0xffffffffu
+#define FINE_STEP   8u
+#define FINE_MAX    512u
+#define FINE_COUNT  (FINE_MAX / FINE_STEP)
+#define SMALL_MAX   4096u
 #define CLASS_COUNT (FINE_COUNT + 12u) /* 4 per doubling: 512 to 4096 */
 #define REGION_SIZE (64u * 1024)       /* later regions */
 #define READY_SMALL (96u * 1024)       /* what alloc_freeze() keeps ready for one request */
 #define READY_LARGE (160u * 1024)
-#define PAGE_SIZE 4096u
-#define SIZE_LIMIT 0x7ffff000u
+#define PAGE_SIZE   4096u
+#define SIZE_LIMIT  0x7ffff000u
 
 struct free_block {
     struct free_block *next;
@@ -41,7 +41,7 @@ struct alloc_heap {
 };
 
 struct alloc_heap alloc_main, alloc_scratch;
-static bool clear_freed = true;
+static bool clear_freed = true, has_failed;
 
 static unsigned class_of(size_t total)
 {
@@ -73,8 +73,10 @@ static int new_region(struct alloc_heap *heap, size_t size, size_t align)
 {
     struct region *region = aligned_alloc(align, size);
 
-    if (!region)
+    if (!region) {
+        has_failed = true;
         return -1;
+    }
     region->next = heap->regions;
     region->size = (uint32_t)size;
     heap->regions = region;
@@ -95,7 +97,13 @@ int alloc_freeze(void)
         return -1;
     free(large);
     clear_freed = false;
+    has_failed = false;
     return 0;
+}
+
+bool alloc_has_failed(void)
+{
+    return has_failed;
 }
 
 void alloc_thaw(void)
@@ -121,8 +129,10 @@ static void *large_malloc(size_t size)
 {
     char *block = malloc(size + 8u);
 
-    if (!block)
+    if (!block) {
+        has_failed = true;
         return NULL;
+    }
     *header_of(block + 8) = LARGE;
     return block + 8;
 }
@@ -137,8 +147,7 @@ static void *small_malloc(struct alloc_heap *heap, unsigned class)
         heap->free[class] = block->next;
         return block; /* its header still holds the class */
     }
-    if ((size_t)(heap->end - heap->bump) < size + HEADER_SIZE &&
-        new_region(heap, REGION_SIZE, 16))
+    if ((size_t)(heap->end - heap->bump) < size + HEADER_SIZE && new_region(heap, REGION_SIZE, 16))
         return NULL;
     user = heap->bump + HEADER_SIZE;
     heap->bump += size;
@@ -232,6 +241,7 @@ static void *alloc_realloc(void *opaque, void *user, size_t size)
     class = *header_of(user);
     if (class == LARGE && !clear_freed) {
         block = realloc((char *)user - 8, size + 8u);
+        has_failed = has_failed || !block;
         return block ? block + 8 : NULL;
     }
     old_size = alloc_usable_size(user);

@@ -7,6 +7,7 @@
 #ifndef TFAAS_JS_ALLOC_H
 #define TFAAS_JS_ALLOC_H
 
+#include <stdbool.h>
 #include "quickjs.h"
 
 extern const JSMallocFunctions alloc_functions; /* their opaque pointer is a struct alloc_heap */
@@ -21,6 +22,9 @@ int alloc_freeze(void);
 
 /* From now on freed memory is cleared: pages that hold nothing are zero in the image. */
 void alloc_thaw(void);
+
+/* Has an allocation failed since alloc_freeze()? */
+bool alloc_has_failed(void);
 
 /* Gives back all of the scratch heap, cleared. Nothing in it may be used any more. */
 void alloc_drop_scratch(void);

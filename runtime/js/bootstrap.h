@@ -9,7 +9,7 @@
 
 struct bootstrap_script {
     const char *name; /* begins with "tfaas:": such frames are left out of error reports */
-    char *text; /* NUL-terminated; tfaas_init clears it once it is compiled */
+    char *text;       /* NUL-terminated; tfaas_init clears it once it is compiled */
     size_t size;
 };
 

@@ -10,7 +10,8 @@
 #include "quickjs.c"
 #include "engine.h"
 
-#define HASH_SEED 0x9e3779b9u /* any constant: an instance serves one request, then is thrown away */
+#define HASH_SEED                                                                                  \
+    0x9e3779b9u /* any constant: an instance serves one request, then is thrown away */
 
 #define JSON_DEPTH_MAX 512
 

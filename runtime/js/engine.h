@@ -32,7 +32,8 @@ void engine_defer_gc(JSRuntime *runtime, size_t bytes);
 /* View of ToString(value); false: exception pending. */
 bool engine_text(JSContext *ctx, JSValueConst value, struct engine_text *text);
 
-/* Evaluates NUL-terminated global code whose first line is ours: the next is the author's line 1. */
+/* Evaluates NUL-terminated global code whose first line is ours: the next is the author's line 1.
+ */
 JSValue engine_eval_wrapped(JSContext *ctx, const char *text, size_t size, const char *file);
 
 /* Does JSON text nest deeper than the native stack is sure to allow? The engine's parser recurses

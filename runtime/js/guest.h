@@ -33,8 +33,10 @@ JSValue form_parse(JSContext *ctx, struct slice text);
 void module_set_loader(JSRuntime *runtime);
 JSValue module_import(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv);
 
-/* openfaas.c: event and context. prepare: at load; call: 0 or an HTTP status already answered. */
+/* openfaas.c: event and context. prepare: at load; call: 0 or an HTTP status already answered; forget: what
+ * a call left in them. */
 int openfaas_prepare(JSContext *ctx);
+void openfaas_forget(JSContext *ctx);
 JSValue openfaas_call(JSContext *ctx, JSValueConst handler, JSValueConst this_value);
 bool openfaas_finish(JSContext *ctx, JSValueConst result);
 bool openfaas_wants_callback(JSContext *ctx, JSValueConst handler);
@@ -42,8 +44,8 @@ bool openfaas_wants_callback(JSContext *ctx, JSValueConst handler);
 /* timer.c */
 int timer_add_natives(JSContext *ctx, JSValueConst native);
 bool timer_pending(void);
-bool timer_wait(void);           /* sleeps until the next is due; false: the host refused */
-void timer_run(JSContext *ctx);  /* calls those that are due */
+bool timer_wait(void);          /* sleeps until the next is due; false: the host refused */
+void timer_run(JSContext *ctx); /* calls those that are due */
 
 /* report.c: writes an error with its own stack to the log, `what` in front when not NULL. */
 void report_error(JSContext *ctx, const char *what, JSValueConst error);

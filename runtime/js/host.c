@@ -7,9 +7,9 @@
 #include <wasi/api.h>
 #include "host.h"
 
-#define ROOT_FD 3
-#define LOG_FD 2
-#define FILE_MAX (64u << 20)
+#define ROOT_FD       3
+#define LOG_FD        2
+#define FILE_MAX      (64u << 20)
 #define DIRECTORY_MAX (1u << 20)
 
 void host_log(const char *text, size_t size)

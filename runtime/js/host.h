@@ -12,7 +12,8 @@
 
 /* Results: >= 0 bytes, < 0 refused (limit, cancelled). */
 TFAAS_IMPORT(request_read) int32_t host_request_read(void *dst, uint32_t cap);
-TFAAS_IMPORT(response_write) int32_t host_response_write(const void *src, uint32_t size, int32_t last);
+TFAAS_IMPORT(response_write)
+int32_t host_response_write(const void *src, uint32_t size, int32_t last);
 TFAAS_IMPORT(sleep) int32_t host_sleep(int64_t ns);
 
 enum host_kind { HOST_NOTHING, HOST_FILE, HOST_DIRECTORY };

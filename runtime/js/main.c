@@ -15,10 +15,10 @@
 
 /* The linear stack is [0, stack size); what lies below this is for C functions that run after the
  * last check. */
-#define STACK_LOWEST (10u * 1024)
-#define GC_AFTER (4u << 20) /* a small request never collects */
+#define STACK_LOWEST   (10u * 1024)
+#define GC_AFTER       (4u << 20) /* a small request never collects */
 #define REJECTIONS_MAX 32
-#define BOOTSTRAP_MAX 16
+#define BOOTSTRAP_MAX  16
 
 enum form { FORM_NONE, FORM_OPENFAAS, FORM_FETCH };
 
@@ -75,9 +75,9 @@ static void report_rejections(JSContext *ctx, JSValueConst mine)
  * which only Function.prototype.toString would show. NULL: failed. */
 static uint8_t *compile_script(JSContext *ctx, const struct bootstrap_script *script, size_t *size)
 {
-    JSValue function = JS_Eval(ctx, script->text, script->size, script->name,
-                               JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT |
-                                   JS_EVAL_FLAG_COMPILE_ONLY);
+    JSValue function =
+        JS_Eval(ctx, script->text, script->size, script->name,
+                JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_STRICT | JS_EVAL_FLAG_COMPILE_ONLY);
     uint8_t *code;
 
     if (JS_IsException(function)) {
@@ -208,9 +208,20 @@ static enum turn run_until(JSContext *ctx, JSValueConst promise)
     }
 }
 
+/* With nothing left even for the error object the engine throws null. */
+static bool is_out_of_memory(JSContext *ctx, JSValueConst error)
+{
+    return engine_is_out_of_memory(ctx, error) || (JS_IsNull(error) && alloc_has_failed());
+}
+
+static const char no_memory_text[] = "Error: out of memory (the function's memory limit)\n";
+
 static int32_t load_failed(JSContext *ctx, JSValue error)
 {
-    report_error(ctx, NULL, error);
+    if (is_out_of_memory(ctx, error))
+        host_log(no_memory_text, sizeof(no_memory_text) - 1);
+    else
+        report_error(ctx, NULL, error);
     return 1;
 }
 
@@ -232,7 +243,8 @@ static bool take_handler(JSContext *ctx, JSValueConst found)
         JS_ToInt32(ctx, &number, form))
         return false;
     guest.form = (enum form)number;
-    guest.wants_callback = guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
+    guest.wants_callback =
+        guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
     return guest.form != FORM_OPENFAAS || openfaas_prepare(ctx) == 0;
 }
 
@@ -279,15 +291,18 @@ EXPORT(tfaas_load) int32_t tfaas_load(void)
     JS_FreeValues(ctx, promise, found);
     JS_RunGC(guest.runtime);
     engine_defer_gc(guest.runtime, GC_AFTER);
-    return alloc_freeze() ? load_failed_with("Error: out of memory\n") : 0;
+    return alloc_freeze() ? load_failed_with(no_memory_text) : 0;
 }
 
 /* The function threw: the log learns why, the caller does not. */
 static int32_t fail(JSContext *ctx, JSValue error)
 {
-    bool no_memory = engine_is_out_of_memory(ctx, error);
+    bool no_memory = is_out_of_memory(ctx, error);
 
-    report_error(ctx, "Uncaught", error);
+    if (no_memory)
+        host_log(no_memory_text, sizeof(no_memory_text) - 1);
+    if (!JS_IsNull(error) || !no_memory)
+        report_error(ctx, "Uncaught", error); /* where it happened */
     if (response_state() == RESPONSE_DONE)
         return 0;
     if (response_state() != RESPONSE_NONE || no_memory)
@@ -346,6 +361,12 @@ EXPORT(tfaas_handle) int32_t tfaas_handle(void)
 
     if (!ctx || guest.form == FORM_NONE)
         return 1;
+    /* TFaaS calls each instance once. bench-core keeps one, to show what a fresh one costs more. */
+    if (response_state() != RESPONSE_NONE) {
+        response_forget();
+        if (guest.form == FORM_OPENFAAS)
+            openfaas_forget(ctx);
+    }
     native_start_invocation();
     switch (request_start()) {
     case REQUEST_OK:

@@ -315,8 +315,7 @@ static JSValue decode_utf8(JSContext *ctx, JSValueConst this_value, int argc, JS
     return text_from_utf8(ctx, data, size);
 }
 
-static JSValue decode_latin1(JSContext *ctx, JSValueConst this_value, int argc,
-                             JSValueConst *argv)
+static JSValue decode_latin1(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     uint8_t *data;
     size_t size;

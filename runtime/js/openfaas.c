@@ -10,8 +10,8 @@
 #include "host.h"
 #include "response.h"
 
-#define TYPE_TEXT "text/plain; charset=utf-8"
-#define TYPE_JSON "application/json"
+#define TYPE_TEXT  "text/plain; charset=utf-8"
+#define TYPE_JSON  "application/json"
 #define TYPE_BYTES "application/octet-stream"
 
 enum event_part { EVENT_BODY, EVENT_HEADERS, EVENT_METHOD, EVENT_QUERY, EVENT_PATH, EVENT_PARTS };
@@ -137,8 +137,7 @@ static JSAtom lower_case_atom(JSContext *ctx, struct slice name)
     return JS_NewAtomLen(ctx, lower, name.size);
 }
 
-static int add_header(JSContext *ctx, JSValueConst headers, struct slice name,
-                      struct slice value)
+static int add_header(JSContext *ctx, JSValueConst headers, struct slice name, struct slice value)
 {
     JSAtom atom = lower_case_atom(ctx, name);
     JSValue text = native_latin1(ctx, value.data, value.size);
@@ -152,8 +151,7 @@ static int add_header(JSContext *ctx, JSValueConst headers, struct slice name,
     }
     result = JS_GetOwnProperty(ctx, &earlier, headers, atom);
     if (result > 0) {
-        JSValue both =
-            join(ctx, earlier.value, slice_equals(name, "cookie") ? "; " : ", ", text);
+        JSValue both = join(ctx, earlier.value, slice_equals(name, "cookie") ? "; " : ", ", text);
 
         JS_FreeValues(ctx, earlier.value, earlier.getter, earlier.setter, text);
         text = both;
@@ -328,8 +326,7 @@ static JSValue fail(JSContext *ctx, JSValueConst value)
     return sent ? JS_UNDEFINED : JS_EXCEPTION;
 }
 
-static JSValue context_status(JSContext *ctx, JSValueConst this_value, int argc,
-                              JSValueConst *argv)
+static JSValue context_status(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     int given = argc ? JS_ToBool(ctx, argv[0]) : 0;
 
@@ -365,8 +362,7 @@ static JSValue context_succeed(JSContext *ctx, JSValueConst this_value, int argc
     return succeed(ctx, argc ? argv[0] : JS_UNDEFINED);
 }
 
-static JSValue context_fail(JSContext *ctx, JSValueConst this_value, int argc,
-                            JSValueConst *argv)
+static JSValue context_fail(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     (void)this_value;
     return fail(ctx, argc ? argv[0] : JS_UNDEFINED);
@@ -383,7 +379,8 @@ static JSValue callback(JSContext *ctx, JSValueConst this_value, int argc, JSVal
 /* --- life of a call --- */
 
 #define EVENT_DEF(name, part)                                                                      \
-    JS_CGETSET_MAGIC_DEF2(name, event_get, event_set, part, JS_PROP_CONFIGURABLE | JS_PROP_ENUMERABLE)
+    JS_CGETSET_MAGIC_DEF2(name, event_get, event_set, part,                                        \
+                          JS_PROP_CONFIGURABLE | JS_PROP_ENUMERABLE)
 
 int openfaas_prepare(JSContext *ctx)
 {
@@ -407,11 +404,23 @@ int openfaas_prepare(JSContext *ctx)
     faas.event = JS_NewObject(ctx);
     faas.context = JS_NewObject(ctx);
     faas.callback = JS_NewCFunction(ctx, callback, "callback", 2);
-    if (JS_IsException(faas.event) || JS_IsException(faas.context) ||
-        JS_IsException(faas.callback))
+    if (JS_IsException(faas.event) || JS_IsException(faas.context) || JS_IsException(faas.callback))
         return -1;
     return JS_SetPropertyFunctionList(ctx, faas.event, event, EVENT_PARTS) ||
            JS_SetPropertyFunctionList(ctx, faas.context, context, 4);
+}
+
+void openfaas_forget(JSContext *ctx)
+{
+    for (unsigned part = 0; part < EVENT_PARTS; part++) {
+        if (faas.known & 1u << part)
+            JS_FreeValue(ctx, faas.part[part]);
+    }
+    faas.known = 0;
+    JS_FreeValues(ctx, faas.status, faas.header_values);
+    faas.status = JS_NewInt32(ctx, 200);
+    faas.header_values = JS_UNDEFINED;
+    faas.status_set = false;
 }
 
 /* A body that is not what its content type says is the caller's mistake, found before the
@@ -428,7 +437,7 @@ static bool body_is_good(JSContext *ctx)
         return true;
     }
     error = JS_GetException(ctx);
-    if (engine_is_out_of_memory(ctx, error))
+    if (JS_IsNull(error) || engine_is_out_of_memory(ctx, error)) /* null: no room for an error */
         response_plain(413, "The request body does not fit into the function's memory.\n");
     else
         response_plain(400, "The request body is not valid JSON.\n");

@@ -9,7 +9,7 @@
 #include "host.h"
 
 #define REPORT_SIZE 8192u
-#define CAUSES_MAX 4
+#define CAUSES_MAX  4
 
 static struct {
     char text[REPORT_SIZE];

@@ -154,8 +154,8 @@ enum request_result request_start(void)
 
         if (request->read_size == REQUEST_READ_MAX)
             return REQUEST_HEAD_TOO_LARGE;
-        got = host_request_read(io.bytes + request->read_size,
-                                REQUEST_READ_MAX - request->read_size);
+        got =
+            host_request_read(io.bytes + request->read_size, REQUEST_READ_MAX - request->read_size);
         if (got < 0 || (uint32_t)got > REQUEST_READ_MAX - request->read_size)
             return REQUEST_CUT;
         if (got == 0)
@@ -167,8 +167,7 @@ enum request_result request_start(void)
             return REQUEST_MALFORMED;
     }
     io.bytes[request->read_size] = 0;
-    if (request->has_length &&
-        request->read_size - request->content_at >= request->content_length)
+    if (request->has_length && request->read_size - request->content_at >= request->content_length)
         request->ended = true;
     return REQUEST_OK;
 }
@@ -177,8 +176,7 @@ struct slice request_first_content(void)
 {
     struct request *request = &io.request;
 
-    return (struct slice){io.bytes + request->content_at,
-                          request->read_size - request->content_at};
+    return (struct slice){io.bytes + request->content_at, request->read_size - request->content_at};
 }
 
 /* Fills the buffer; false when the caller is gone. */

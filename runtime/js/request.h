@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define REQUEST_READ_MAX (32u * 1024) /* head plus the content that comes with it */
-#define RESPONSE_ROOM (32u * 1024)
+#define RESPONSE_ROOM    (32u * 1024)
 
 struct slice {
     const uint8_t *data;
@@ -25,7 +25,7 @@ struct request {
     uint32_t read_size;      /* bytes of io that hold request */
     uint64_t content_length; /* valid when has_length */
     bool has_length;
-    bool ended; /* the stream has no further bytes */
+    bool ended;      /* the stream has no further bytes */
     bool frozen;     /* the response uses the rest of the buffer: append no more request there */
     bool body_taken; /* streaming reads have begun */
     struct slice gathered; /* all content, once request_gather() has it */
@@ -38,8 +38,13 @@ struct io {
 };
 extern struct io io;
 
-enum request_result { REQUEST_OK, REQUEST_MALFORMED, REQUEST_HEAD_TOO_LARGE, REQUEST_CUT,
-                      REQUEST_NO_MEMORY };
+enum request_result {
+    REQUEST_OK,
+    REQUEST_MALFORMED,
+    REQUEST_HEAD_TOO_LARGE,
+    REQUEST_CUT,
+    REQUEST_NO_MEMORY
+};
 
 /* Reads and checks the head. */
 enum request_result request_start(void);

@@ -7,7 +7,7 @@
 #include "host.h"
 #include "response.h"
 
-#define FIELDS_MAX (24u * 1024)
+#define FIELDS_MAX  (24u * 1024)
 #define PREFIX_SIZE 8u /* room in front of the fields: indicator, status, length of fields */
 
 static struct {
@@ -24,6 +24,11 @@ static struct {
 enum response_state response_state(void)
 {
     return response.state;
+}
+
+void response_forget(void)
+{
+    response.state = RESPONSE_NONE;
 }
 
 static void start(uint16_t status)
@@ -107,8 +112,8 @@ static bool name_is(const struct engine_text *name, const char *lower)
 
 static bool is_hop_by_hop(const struct engine_text *name)
 {
-    static const char *const names[] = {"connection", "keep-alive", "proxy-connection", "te",
-                                        "trailer", "transfer-encoding", "upgrade"};
+    static const char *const names[] = {"connection", "keep-alive",        "proxy-connection", "te",
+                                        "trailer",    "transfer-encoding", "upgrade"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (name_is(name, names[i]))
@@ -151,9 +156,10 @@ static bool check_and_put(JSContext *ctx, const struct engine_text *name,
         return false;
     }
     if (is_hop_by_hop(name)) {
-        JS_ThrowTypeError(ctx, "response header \"%.*s\" belongs to the connection, "
-                          "a function cannot set it", (int)name->length,
-                          (const char *)name->latin1);
+        JS_ThrowTypeError(ctx,
+                          "response header \"%.*s\" belongs to the connection, "
+                          "a function cannot set it",
+                          (int)name->length, (const char *)name->latin1);
         return false;
     }
     if (name_is(name, "content-length"))

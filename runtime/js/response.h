@@ -17,6 +17,8 @@ enum response_state {
 };
 
 enum response_state response_state(void);
+/* As if nothing had been sent: for an instance that is called again. */
+void response_forget(void);
 
 /* Start a head; forgets an unfinished one. false: JS exception pending (bad status). */
 bool response_start(JSContext *ctx, JSValueConst status);

@@ -6,7 +6,7 @@
 #include "guest.h"
 #include "host.h"
 
-#define NS_PER_MS 1000000.0
+#define NS_PER_MS    1000000.0
 #define DELAY_MAX_MS 2147483647.0
 
 struct timer {

@@ -32,8 +32,7 @@ static JSValue request_head(JSContext *ctx, JSValueConst this_value, int argc, J
 }
 
 /* requestFields() -> [name, value, name, value...] */
-static JSValue request_fields(JSContext *ctx, JSValueConst this_value, int argc,
-                              JSValueConst *argv)
+static JSValue request_fields(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     JSValue list = JS_NewArray(ctx);
     struct slice name, value;
@@ -76,8 +75,7 @@ static JSValue request_content(JSContext *ctx, JSValueConst this_value, int argc
 }
 
 /* requestPiece() -> Uint8Array, or undefined at the end */
-static JSValue request_piece(JSContext *ctx, JSValueConst this_value, int argc,
-                             JSValueConst *argv)
+static JSValue request_piece(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     struct slice first = request_first_content();
     uint8_t *chunk;
@@ -159,8 +157,7 @@ static JSValue respond_head(JSContext *ctx, JSValueConst this_value, int argc, J
 }
 
 /* respondPiece(Uint8Array) -> false: the caller is gone */
-static JSValue respond_piece(JSContext *ctx, JSValueConst this_value, int argc,
-                             JSValueConst *argv)
+static JSValue respond_piece(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
     size_t size = 0;
     const uint8_t *data = JS_GetUint8Array(ctx, &size, argv[0]);

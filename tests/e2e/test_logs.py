@@ -50,7 +50,7 @@ def test_tail_and_since(t):
     stamp = every[-1]['timestamp']
     later = log_lines(t, f'name={name}&follow=false&since={stamp.replace("+", "%2B")}')
     t.true(0 < len(later) <= len(every), f'{len(later)} of {len(every)} lines since the last one')
-    t.equal(log_lines(t, f'name={name}&follow=false&since=2999-01-01T00:00:00Z'), [], 'future')
+    t.equal(log_lines(t, f'name={name}&follow=false&since=2200-01-01T00:00:00Z'), [], 'future')
 
 
 def test_bad_queries(t):

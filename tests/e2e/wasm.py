@@ -101,14 +101,24 @@ def write_all(descriptor, write_index):
     return i32(descriptor) + i32(0) + i32(1) + i32(8) + call(write_index) + b'\x1a'
 
 
-# loop: read up to 32 KiB from stdin; leave at 0 bytes or an error; write them; again
-CAT = command(
-    b'\x02\x40\x03\x40' + set_iovec(i32(BUFFER_SIZE))
-    + i32(0) + i32(0) + i32(1) + i32(8) + call(0) + b'\x0d\x01'
-    + i32(8) + load() + b'\x45\x0d\x01'
-    + set_iovec(i32(8) + load()) + write_all(1, 1)
-    + b'\x0c\x00\x0b\x0b',
-    imports=(('fd_read', 4), ('fd_write', 4)))
+def copy_to(descriptor):
+    """Reads up to 32 KiB from stdin, leaves at 0 bytes or an error, writes them, again."""
+    return command(
+        b'\x02\x40\x03\x40' + set_iovec(i32(BUFFER_SIZE))
+        + i32(0) + i32(0) + i32(1) + i32(8) + call(0) + b'\x0d\x01'
+        + i32(8) + load() + b'\x45\x0d\x01'
+        + set_iovec(i32(8) + load()) + write_all(descriptor, 1)
+        + b'\x0c\x00\x0b\x0b',
+        imports=(('fd_read', 4), ('fd_write', 4)))
+
+
+CAT = copy_to(1)
+
+
+def write_then_loop():
+    """Four blocks of 32 KiB to stdout, then an endless loop."""
+    block = set_iovec(i32(BUFFER_SIZE)) + write_all(1, 0)
+    return command(block * 4 + b'\x03\x40\x0c\x00\x0b', imports=(('fd_write', 4),))
 
 
 def endless_writer(descriptor):

@@ -1,13 +1,12 @@
 /*
  * instrument.c (fuzz) - any bytes go into the Wasm rewriter. It must answer with a whole result or
  * with a reason, and what it wrote must be refused when it comes again (the names are taken).
- * Build with clang -fsanitize=fuzzer,address,undefined; without libFuzzer, -DFUZZ_SEEDS makes a
- * program that writes the seeds into the folder it is given.
+ * Before libFuzzer reads its corpus folder, whole modules are put there as seeds.
  */
+/* needs: core/instrument*.c common/status.c libs: sodium */
 #include "instrument.h"
-#include "instrument_build.h"
+#include "../unit/core/instrument_build.h"
 
-#ifdef FUZZ_SEEDS
 static int write_seed(const char *folder, unsigned number, struct bytes b)
 {
     char path[4096];
@@ -23,7 +22,9 @@ static int write_seed(const char *folder, unsigned number, struct bytes b)
     return failed;
 }
 
-int main(int argc, char **argv)
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static const char *const codes[] = {
         "41 07 0b",
@@ -34,16 +35,20 @@ int main(int argc, char **argv)
         "fd 0c 00010203040506070809 0a0b0c0d0e0f fd 15 03 0b",
         "d0 70 20 00 fc 0f 00 25 00 1a 23 01 24 01 00 0b",
     };
-    if (argc != 2)
-        return 64;
-    int failed = write_seed(argv[1], 0, module_rich());
-    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++)
-        failed |= write_seed(argv[1], i + 1, module_with_code("01 01 7e", codes[i]));
-    if (failed != 0)
-        (void)fprintf(stderr, "seeds cannot be written to %s\n", argv[1]);
-    return failed;
+    for (int i = 1; i < *argc; i++) {
+        const char *folder = (*argv)[i];
+        if (folder[0] == '-')
+            continue;
+        int failed = write_seed(folder, 0, module_rich());
+        for (unsigned j = 0; j < sizeof codes / sizeof *codes; j++)
+            failed |= write_seed(folder, j + 1, module_with_code("01 01 7e", codes[j]));
+        if (failed != 0)
+            (void)fprintf(stderr, "seeds cannot be written to %s\n", folder);
+        return failed; /* the first folder is the corpus; later ones are only read */
+    }
+    return 0;
 }
-#else
+
 static void require(int condition, const char *what)
 {
     if (!condition) {
@@ -76,4 +81,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     instrument_free(&result);
     return 0;
 }
-#endif

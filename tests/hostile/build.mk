@@ -3,7 +3,7 @@ FUNCTIONS_C := $(wildcard tests/hostile/functions/*.c)
 FUNCTIONS_WAT := $(wildcard tests/hostile/functions/*.wat)
 FUNCTIONS := $(FUNCTIONS_C:tests/hostile/functions/%.c=$(B)/tests/functions/%.wasm) \
              $(FUNCTIONS_WAT:tests/hostile/functions/%.wat=$(B)/tests/functions/%.wasm)
-FUNCTION_CFLAGS := --target=wasm32-wasi -O2 -msimd128 -mbulk-memory -Wall -Wextra -Werror
+FUNCTION_CFLAGS := -ftls-model=local-exec --target=wasm32-wasi -O2 -msimd128 -mbulk-memory -Wall -Wextra -Werror
 
 # Reactors: no start-up code, no C library unless they use it.
 $(B)/tests/functions/%.wasm: tests/hostile/functions/%.c tests/hostile/functions/guest.h
@@ -14,4 +14,4 @@ $(B)/tests/functions/command_%.wasm: tests/hostile/functions/command_%.c
 	$(CLANG) $(FUNCTION_CFLAGS) -Wl,--strip-all $< -o $@
 $(B)/tests/functions/%.wasm: tests/hostile/functions/%.wat
 	@mkdir -p $(@D)
-	wat2wasm --enable-tail-call $< -o $@
+	wat2wasm --enable-multi-memory $< -o $@

@@ -55,12 +55,14 @@ WAT_PROGRAMS = [
 # The block of a call is charged whole, so the host sees up to the rest of that block more.
 REST_OF_BLOCK = 14
 RANDOM_PROGRAMS = 250
+TOOL_SECONDS = 120
 WAT_FLAGS = ["--enable-tail-call", "--enable-extended-const"]
 NODE_FLAGS = ["--experimental-wasm-extended-const"]
 
 
 def tool(*command):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False,
+                          timeout=TOOL_SECONDS)
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()}")
     return done.stdout

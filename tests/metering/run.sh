@@ -1,20 +1,29 @@
 #!/bin/sh
-# run.sh - the metering differential test: run.sh INSTRUMENT WORKDIR. Ends with "N passed, N failed".
+# run.sh - the metering differential test. Ends with "N passed, N failed".
+# Arguments: [INSTRUMENT [WORKDIR]]; without them it builds tests/tools/instrument_main.c itself.
 # A missing tool skips the test and says which; it must never pass without having compared.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-instrument=${1:?usage: run.sh INSTRUMENT WORKDIR}
-work=${2:?usage: run.sh INSTRUMENT WORKDIR}
+root=$(cd "$here/../.." && pwd)
+instrument=${1:-$root/build/tests/instrument}
+work=${2:-$root/build/tests/metering}
 cache=${TFAAS_CACHE:-$HOME/.cache/tfaas}
 
 skip() {
-    echo "0 passed, 0 failed; metering test skipped: $1"
+    echo "metering test skipped: $1"
+    echo "0 passed, 0 failed, 1 skipped"
     exit 0
 }
 
 for tool in clang-14 wasm-ld-14 wat2wasm node python3; do
     command -v "$tool" >/dev/null || skip "$tool is not installed"
 done
+if [ $# -eq 0 ]; then
+    mkdir -p "$root/build/tests"
+    "${CC:-gcc}" -std=gnu11 -O1 -g -Wall -Wextra -I"$root/include" -I"$root/core" \
+        "$root/tests/tools/instrument_main.c" "$root"/core/instrument*.c \
+        "$root/common/status.c" -lsodium -o "$instrument"
+fi
 key=$(sha256sum <"$here/requirements.txt" | cut -c1-16)
 venv=$cache/metering-$key
 if [ ! -e "$venv/ready" ]; then

@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static unsigned check_failures; /* of the running case */
+/* Of the running case; weak: one for all files of a test. */
+__attribute__((weak)) unsigned check_failures;
 
 /* Goes on after a failure, so that one run shows all that is wrong; says so 20 times at most. */
 #define CHECK(condition, ...)                                                                      \

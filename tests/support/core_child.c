@@ -24,11 +24,23 @@ static void die(const char *what)
     exit(99);
 }
 
+void (*core_child_hook)(void *window);
+
+/* Pages without access on both sides: a core that leaves its window is noticed. */
+static void *map_window(void)
+{
+    uint8_t *around =
+        mmap(NULL, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (around == MAP_FAILED)
+        die("no address space");
+    return mmap(around + PLAT_PAGE, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
 void core_child_start(struct core_child *core)
 {
     memset(core, 0, sizeof *core);
-    core->window =
-        mmap(NULL, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    core->window = map_window();
     core->ring_fd = eventfd(0, 0);
     core->bell_fd = eventfd(0, EFD_NONBLOCK);
     if (core->window == MAP_FAILED || core->ring_fd < 0 || core->bell_fd < 0)
@@ -42,6 +54,8 @@ void core_child_start(struct core_child *core)
         int ring = dup(core->ring_fd), bell = dup(core->bell_fd);
         if (dup2(ring, WORKER_RING_FD) < 0 || dup2(bell, WORKER_BELL_FD) < 0)
             _exit(98);
+        if (core_child_hook)
+            core_child_hook(core->window);
         plat_linux_attach(core->window);
         /* Whatever a test makes the core do, it does under the worker's system calls. */
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !filter_install(WORKER))
@@ -61,7 +75,7 @@ void core_child_stop(struct core_child *core)
 {
     (void)kill(core->pid, SIGKILL);
     (void)waitpid(core->pid, NULL, 0);
-    (void)munmap(core->window, TFAAS_WINDOW_SIZE);
+    (void)munmap((uint8_t *)core->window - PLAT_PAGE, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE);
     (void)close(core->ring_fd);
     (void)close(core->bell_fd);
 }

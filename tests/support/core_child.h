@@ -47,6 +47,9 @@ struct core_answer {
     size_t cache_size;
 };
 
+/* If set, called in the child before it serves. */
+extern void (*core_child_hook)(void *window);
+
 /* core_prepare() must have run in this process. Exits the test on failure to start. */
 void core_child_start(struct core_child *core);
 void core_child_stop(struct core_child *core);

@@ -127,6 +127,8 @@ static struct span span_of(const char *text)
 
 static void output(struct fake_call *call, const void *bytes, size_t size)
 {
+    if (call->out_at == call->out_size)
+        call->out_at = call->out_size = 0;
     call->out = realloc(call->out, call->out_size + size + 1);
     if (size)
         memcpy(call->out + call->out_size, bytes, size);
@@ -136,7 +138,7 @@ static void output(struct fake_call *call, const void *bytes, size_t size)
 static void output_head(struct fake_call *call, unsigned status, const char *name,
                         struct span value)
 {
-    uint8_t head[4096], scratch[2048];
+    uint8_t head[20000], scratch[16000];
     struct bhttp_writer w;
     bhttp_begin_response(&w, head, sizeof head, scratch, sizeof scratch, status);
     if (value.size)
@@ -236,7 +238,8 @@ static void start_call(struct fake_core *core, struct fake_call *call, struct fa
     if (mark)
         query = (struct span){mark + 1, (size_t)(head.path.data + head.path.size - mark - 1)};
     char number[32] = "";
-    snprintf(number, sizeof number, "%.*s", (int)query.size, query.data ? (const char *)query.data : "");
+    snprintf(number, sizeof number, "%.*s", (int)query.size,
+             query.data ? (const char *)query.data : "");
     uint64_t n = strtoull(number, NULL, 10);
     const char *mode = call->mode;
     struct span text = span_of("text/plain");
@@ -513,8 +516,8 @@ static tfaas_status_t fake_launch(struct tender *tender, const char *trust_domai
     (void)trust_domain;
     (void)error;
     struct fake_core *core = calloc(1, sizeof *core);
-    void *window = mmap(NULL, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *window =
+        mmap(NULL, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     window_format(window);
     worker->window = window;
     worker->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

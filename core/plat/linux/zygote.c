@@ -173,12 +173,15 @@ static void worker_main(const char *domain, const int fds[CONTROL_FDS_MAX])
                         syscall(SYS_close_range, 0, WORKER_RING_FD - 1, 0) == 0 &&
                         syscall(SYS_close_range, WORKER_BELL_FD + 1, ~0u, 0) == 0 &&
                         limit(RLIMIT_NOFILE, WORKER_FILES_MAX) && limit(RLIMIT_NPROC, 1) &&
-                        drop_capabilities() && filter_install(WORKER);
+                        drop_capabilities();
     if (!closed) {
         _exit(WORKER_EXIT_NO_CAGE);
     }
-    plat_linux_attach(window);
+    plat_linux_attach(window); /* asks for a limit, which the filter forbids */
     plat_linux_domain(domain);
+    if (!filter_install(WORKER)) {
+        _exit(WORKER_EXIT_NO_CAGE);
+    }
     core_serve();
 }
 

@@ -165,7 +165,13 @@
             return asText ? new TextDecoder().decode(body) : body.slice();
         }
         text() { return this.#read(true); }
-        async json() { return JSON.parse(await this.#read(true)); }
+        async json() {
+            if (this.#body === INCOMING && !this.#stream) { // the usual case, in one step
+                this.#take();
+                return JSON.parse(native.requestContent(true));
+            }
+            return JSON.parse(await this.#read(true));
+        }
         bytes() { return this.#read(false); }
         async arrayBuffer() { return (await this.#read(false)).buffer; }
         async blob() { return new Blob([await this.#read(false)], { type: this.headers.get('content-type') ?? '' }); }
@@ -249,25 +255,28 @@
         return number;
     };
     class Response extends Body {
-        #status; #headers; #statusText; #type = 'default';
-        constructor(body, init = {}) {
-            const [content, type] = extract(body);
+        #status; #statusText = ''; #type = 'default';
+        #headers = null; // made when asked for: most responses have a content type at most
+        #contentType;
+        constructor(body, init, key, type) {
+            const [content, contentType] = key === BODY ? [body, type] : extract(body);
             super(content);
-            this.#status = statusOf(init.status);
+            this.#status = init?.status === undefined ? 200 : statusOf(init.status);
             if (content !== null && NULL_BODY.includes(this.#status))
                 throw new TypeError(`a response with status ${this.#status} has no body`);
-            this.#statusText = String(init.statusText ?? '');
-            if (type !== null || init.headers !== undefined) {
-                const headers = this.#headers = new Headers(init.headers);
-                if (type && !headers.has('content-type')) headers.set('content-type', type);
-            }
+            this.#contentType = contentType;
+            if (init?.statusText !== undefined) this.#statusText = String(init.statusText);
+            if (init?.headers !== undefined) this.#makeHeaders(init.headers);
         }
-        static json(data, init = {}) {
+        #makeHeaders(init) {
+            this.#headers = new Headers(init);
+            if (this.#contentType && !this.#headers.has('content-type')) this.#headers.set('content-type', this.#contentType);
+            return this.#headers;
+        }
+        static json(data, init) {
             const text = JSON.stringify(data);
             if (text === undefined) throw new TypeError('the value has no JSON form');
-            const headers = new Headers(init.headers);
-            if (!headers.has('content-type')) headers.set('content-type', 'application/json');
-            return new Response(text, { ...init, headers });
+            return new Response(text, init, BODY, 'application/json');
         }
         static redirect(url, status = 302) {
             if (![301, 302, 303, 307, 308].includes(status)) throw new RangeError(`${status} is not a redirect status`);
@@ -277,14 +286,14 @@
         get status() { return this.#type === 'error' ? 0 : this.#status; }
         get ok() { return this.status >= 200 && this.status <= 299; }
         get statusText() { return this.#statusText; }
-        get headers() { return (this.#headers ??= new Headers()); }
+        get headers() { return this.#headers ?? this.#makeHeaders(); }
         get type() { return this.#type; }
         get url() { return ''; }
         get redirected() { return false; }
         clone() {
             return new Response(copyBody(this), { status: this.#status, statusText: this.#statusText, headers: this.headers });
         }
-        get [FLAT]() { return this.#headers ? this.#headers[FLAT] : []; }
+        get [FLAT]() { return this.#headers ? this.#headers[FLAT] : this.#contentType ? ['content-type', this.#contentType] : []; }
         [internals.inspectParts]() { return { status: this.status, headers: this.headers }; }
     }
 
@@ -317,11 +326,19 @@
         passThroughOnException() {},
         props: {},
     };
-    // What tfaas_handle calls for a handler of this form.
-    internals.serve = (handler, owner) => async () => {
-        await send(await handler.call(owner, new Request(INCOMING), process.env, context));
+    const finish = async (sent) => {
+        await sent;
         for (let at = 0; at < pending.length; at++)
             await pending[at].catch((error) => native.report('Unhandled rejection in waitUntil', error));
+    };
+    const answer = (response) => {
+        const sent = send(response);
+        if (sent !== undefined || pending.length) return finish(sent);
+    };
+    // What tfaas_handle calls for a handler of this form.
+    internals.serve = (handler, owner) => () => {
+        const result = handler.call(owner, new Request(INCOMING), process.env, context);
+        return typeof result?.then === 'function' ? result.then(answer) : answer(result);
     };
 
     const fetch = async () => { throw new TypeError('fetch failed: outbound requests are not available to this function'); };

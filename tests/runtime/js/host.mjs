@@ -197,9 +197,31 @@ const imports = (world, memory) => {
     return { wasi_snapshot_preview1: wasi, tfaas };
 };
 
+/* The module with a maximum for its memory, as the core's memory limit acts. */
+const withMemoryLimit = (wasm, pages) => {
+    const number = (at) => {
+        let value = 0, shift = 0, byte;
+        do { byte = wasm[at++]; value |= (byte & 0x7f) << shift; shift += 7; } while (byte & 0x80);
+        return [value, at];
+    };
+    const leb = (value) => { const out = []; do { out.push((value & 0x7f) | (value > 0x7f ? 0x80 : 0)); value >>>= 7; } while (value); return out; };
+    for (let at = 8; at < wasm.length;) {
+        const id = wasm[at], [size, body] = number(at + 1);
+        if (id === 5) {
+            const [minimum] = number(body + 2);
+            const section = [1, 1, ...leb(minimum), ...leb(pages)];
+            return Buffer.concat([wasm.subarray(0, at), Buffer.from([5, ...leb(section.length), ...section]), wasm.subarray(body + size)]);
+        }
+        at = body + size;
+    }
+    throw new Error('no memory section');
+};
+
 export class Runtime {
-    constructor(path) {
-        this.module = new WebAssembly.Module(readFileSync(path));
+    constructor(path, { maxPages } = {}) {
+        this.path = path;
+        const wasm = readFileSync(path);
+        this.module = new WebAssembly.Module(maxPages ? withMemoryLimit(wasm, maxPages) : wasm);
         const unknown = WebAssembly.Module.imports(this.module).filter(({ module, name }) =>
             !(name in (imports(new World({}), () => null)[module] ?? {})));
         if (unknown.length) throw new Error(`unknown imports: ${unknown.map((i) => i.name).join(', ')}`);
@@ -240,7 +262,7 @@ export class Image {
         return count;
     }
     /* request: what requestHead takes, plus body (string, Buffer or list of pieces). */
-    invoke(request = {}, { random, acceptBytes = Infinity, raw, maxPages } = {}) {
+    invoke(request = {}, { random, acceptBytes = Infinity, raw } = {}) {
         if (this.code !== 0) throw new Error(`not loaded: ${this.log}`);
         const { instance, world } = this.runtime.instantiate({ ...this.options, ...(random && { random }), now: 5n * SECOND }, this.bytes);
         world.acceptBytes = acceptBytes;
@@ -252,9 +274,6 @@ export class Image {
         const head = requestHead({ ...request, headers });
         world.request = raw ?? (pieces.length === 1 ? [Buffer.concat([head, pieces[0]])] : [head, ...pieces]);
         const result = { log: '', calls: world.calls };
-        if (maxPages) { // use up memory so that growing fails there
-            result.limit = maxPages;
-        }
         try { result.code = instance.exports.tfaas_handle(); } catch (error) { result.error = error; }
         const memory = Buffer.from(instance.exports.memory.buffer);
         result.log = world.log.join('');

@@ -324,6 +324,7 @@ static void test_head_overruns_unreleased(void **state)
     (void)state;
     struct pair p = new_pair();
     struct tfaas_slot got;
+    memset(p.tx.slots, 0, TFAAS_SLOTS * sizeof(got)); /* honest looking slots all over */
     send_one(&p);
     assert_int_equal(ring_receive(&p.rx, &got, p.payload), TFAAS_OK);
     atomic_store(&p.header->h2c.head, TFAAS_SLOTS + 1);

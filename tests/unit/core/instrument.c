@@ -1,8 +1,8 @@
 /*
  * instrument.c (tests) - the Wasm rewriter: every refusal by its text, every cut and changed byte
  * of a module, every failing allocation, and the exact form of what is put into the code.
- * Link with -Wl,--wrap=calloc,--wrap=realloc.
  */
+/* needs: core/instrument*.c libs: sodium flags: -D_GNU_SOURCE -Wl,--wrap=calloc,--wrap=realloc */
 #include "instrument.h"
 #include "instrument_build.h"
 

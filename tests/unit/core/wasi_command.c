@@ -180,7 +180,8 @@ static void test_command_ends(void **state)
     begin_command(""); /* nothing written */
     wasi_command_end(&run);
     expect_response(200, "text/plain", "", 0);
-    wasi_command_end(&run); /* once is enough */
+    assert_false(run.response_started); /* the sender's flag: it picks RESPONSE or BODY by it */
+    wasi_command_end(&run);             /* once is enough */
     assert_int_equal(fake.writes, 1);
     tear_down();
 

@@ -1,4 +1,4 @@
-/* needs: host/daemon/core_link.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/bhttp.c common/bundle.c common/package.c common/cbor.c common/status.c tests/tools/fake_core.c libs: sodium pthread */
+/* needs: host/daemon/core_link.c host/daemon/core_calls.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/bhttp.c common/bundle.c common/package.c common/cbor.c common/status.c tests/tools/fake_core.c libs: sodium pthread */
 /*
  * core_link.c - the daemon's side of the window against a core that obeys, and one that does not.
  */
@@ -341,8 +341,8 @@ static void test_lost_core_answers_and_comes_back(void **state)
 {
     (void)state;
     struct core_link *link = core_link_open(&hub, "ns");
-    struct test_function crash = {.name = "crash"}, fault = {.name = "fault"}, hello = {.name = "hello"},
-                         hang = {.name = "hang"};
+    struct test_function crash = {.name = "crash"}, fault = {.name = "fault"},
+                         hello = {.name = "hello"}, hang = {.name = "hang"};
     struct test_call a = {0}, b = {0}, c = {0}, d = {0};
     assert_int_equal(call_path(link, &b, &hang, "/", "", true), TFAAS_OK);
     assert_int_equal(call_path(link, &a, &crash, "/", "", true), TFAAS_OK);

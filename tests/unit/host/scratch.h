@@ -5,6 +5,10 @@
 #ifndef TFAAS_TEST_SCRATCH_H
 #define TFAAS_TEST_SCRATCH_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* nftw, memmem */
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>

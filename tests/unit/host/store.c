@@ -572,7 +572,7 @@ static void foreign_databases(void **state)
     scratch_write(scratch_path("state/tfaas.db"), "", 0, 0600);
     REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "it is empty");
     scratch_write(scratch_path("state/tfaas.db"), "this is not a database at all", 29, 0600);
-    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, ".recover");
+    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, ".dump");
     assert_int_equal(unlink(scratch_path("state/tfaas.db")), 0); /* moved away: starts anew */
     OK(store_open(&store, scratch_path("state"), &error));
 }

@@ -1,0 +1,36 @@
+# Builds build/bench-core and the Wasm it measures with.
+BENCH_WASM := $(B)/bench-core-wasm
+BENCH_KERNELS := sha256 matmul nbody fib calls sort
+BENCH_FUNCTIONS := $(BENCH_KERNELS:%=$(BENCH_WASM)/%.wasm) $(BENCH_WASM)/spin.wasm $(BENCH_WASM)/hello.wasm
+# Rounds that make some milliseconds of each kernel: short pairs, many of them.
+ROUNDS_sha256 := 4
+ROUNDS_matmul := 2
+ROUNDS_nbody := 4
+ROUNDS_fib := 24
+ROUNDS_calls := 6
+ROUNDS_sort := 5
+KERNEL_CFLAGS := --target=wasm32 -O2 -nostdlib -Wl,--no-entry
+
+$(BENCH_KERNELS:%=$(BENCH_WASM)/%.wasm): $(BENCH_WASM)/%.wasm: bench/kernels/%.c bench/core/kernel.c bench/core/build.mk
+	@mkdir -p $(@D)
+	$(CLANG) $(KERNEL_CFLAGS) -DKERNEL='"../kernels/$*.c"' -DROUNDS=$(ROUNDS_$*) bench/core/kernel.c -o $@
+$(BENCH_WASM)/spin.wasm: bench/core/spin.c
+	@mkdir -p $(@D)
+	$(CLANG) $(KERNEL_CFLAGS) $< -o $@
+$(BENCH_WASM)/hello.wasm: bench/functions/hello-wasm/hello.c
+	@mkdir -p $(@D)
+	$(CLANG) --target=wasm32-wasi -O2 -Wl,-s $< -o $@
+
+# The bench sees the core's sections through link wraps: the core itself is the product's, unchanged.
+BENCH_WRAPS := engine_instantiate engine_instance_free engine_globals_set engine_call engine_work \
+	loaded_take_slot loaded_give_slot message_handle message_end plat_handlers plat_switch_to plat_tick_arm
+BENCH_CORE_SRC := $(wildcard bench/core/bench_*.c) tests/support/core_child.c tests/support/core_test.c \
+	tests/support/trace.c
+comma := ,
+$(B)/bench-core: $(BENCH_CORE_SRC) $(wildcard bench/core/*.h tests/support/*.h) $(CORE_LIB_OBJ) \
+		$(B)/runtime_image.o | $(BENCH_FUNCTIONS)
+	$(CC) $(CORE_CFLAGS) -D_GNU_SOURCE $(INC) -Itests/support $(CORE_LD) \
+		$(BENCH_WRAPS:%=-Wl$(comma)--wrap=%) $(BENCH_CORE_SRC) $(CORE_LIB_OBJ) $(B)/runtime_image.o \
+		$(CORE_LIBS) -o $@
+bench-core: $(B)/bench-core
+	$(B)/bench-core

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Lines of code (without blank lines and comment lines) by who must trust them.
+set -eu
+cd "$(dirname "$0")/.."
+count() { # label, files...
+    label=$1
+    shift
+    lines=$(cat "$@" | sed -e 's://.*$::' | awk '
+        /^[ \t]*\/\*/ { if ($0 !~ /\*\//) inside = 1; next }
+        inside { if ($0 ~ /\*\//) inside = 0; next }
+        /^[ \t]*$/ { next }
+        { n++ } END { print n + 0 }')
+    printf '%-58s %6d\n' "$label" "$lines"
+}
+count "core, portable (core/*.c, core/engine, common, include)" core/*.c core/*.h core/engine/* common/* include/tfaas/*
+count "  of it the boundary (include/tfaas/abi.h)" include/tfaas/abi.h
+count "core, process tender (core/plat/linux)" core/plat/*.h core/plat/linux/*
+count "runtime js, ours (runtime/js)" runtime/js/*.c runtime/js/*.h runtime/js/bootstrap/*
+count "host: process tender (host/tender)" host/tender/*.h host/tender/process/*
+count "host: tfaasd (host/daemon)" host/*.c host/*.h host/daemon/*

@@ -1,0 +1,217 @@
+/*
+ * exhaust.c - functions that use up what all functions of a core share: the processor, the memory,
+ * the ring, the places for runs, the kernel's mappings. The core and everybody else's calls go on.
+ */
+/* needs: core tests/support/core_child.c tests/support/core_test.c */
+#include "core_test.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MS         1000000u
+#define MEMORY_MAX (512ull << 20) /* of the core's process, as the tender limits it */
+
+static struct core_child core;
+static uint8_t payload[TFAAS_PAYLOAD_MAX];
+
+static uint32_t begin(uint32_t function, const char *body, uint64_t deadline_ns, bool whole)
+{
+    return core_begin(&core, function, "POST", "/", NULL, body, strlen(body), whole, deadline_ns);
+}
+
+/* Every case has a core of its own, so that one that dies fails one case. */
+static void fresh_core_of(uint64_t memory_max)
+{
+    static bool started;
+    const struct rlimit limit = {memory_max, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_DATA, &limit) != 0)
+        exit(1);
+    if (started)
+        core_child_stop(&core);
+    started = true;
+    core_child_start(&core);
+    struct core_config config = core_test_wasm("bombs");
+    config.memory_limit = 300u << 20;
+    core_test_load(&core, 1, config);
+}
+
+static void fresh_core(void)
+{
+    fresh_core_of(MEMORY_MAX);
+}
+
+/* The processor: the one tick fell into the start of the run. */
+static void slow_start_then_endless(void)
+{
+    fresh_core();
+    core_test_load(&core, 2, core_test_wasm("slow_start"));
+    for (unsigned i = 0; i < 20; i++)
+        core_test_ends(&core, 2, "", 30u * MS, TFAAS_DEADLINE);
+    core_test_expect(&core, 1, "s", "short");
+}
+
+/* A host call is not pre-empted. One of a size that the function chose gives way by itself... */
+static void long_random(void)
+{
+    fresh_core();
+    uint32_t call = begin(1, "r", 20000ull * MS, true);
+    (void)usleep(20000); /* it runs */
+    uint64_t from = core_test_now_ns();
+    core_test_expect(&core, 1, "s", "short");
+    uint64_t waited = core_test_now_ns() - from;
+    CHECK(waited < 60u * MS, "another call waited for %lu us", waited / 1000);
+    core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = call}, NULL, 0);
+    core_test_expect(&core, 1, "s", "short");
+}
+
+/* ... or ends early: a GiB for the log, of which all but the first KiB would be dropped. */
+static void long_log(void)
+{
+    fresh_core();
+    struct core_answer answer;
+    CHECK(core_test_call(&core, 1, "w", 1, 20000ull * MS, &answer) && answer.status == TFAAS_OK,
+          "%s", tfaas_status_name(answer.status));
+    CHECK(answer.cpu_ns < 20u * MS, "%lu us", answer.cpu_ns / 1000);
+    core_answer_free(&answer);
+}
+
+/* The host is slow to read, the ring is full of log lines: UNLOAD is answered later. */
+static void unload_while_the_ring_is_full(void)
+{
+    fresh_core();
+    core_test_load(&core, 3, core_test_wasm("bombs"));
+    uint32_t writer = begin(1, "l", 20000ull * MS, true);
+    (void)usleep(100000);
+    core_send(&core, (struct tfaas_slot){.kind = TFAAS_UNLOAD, .id = 3}, NULL, 0);
+    core_send(&core, (struct tfaas_slot){.kind = TFAAS_INVOKE, .id = 0x7000, .arg = {3, MS}}, NULL,
+              0);
+    (void)usleep(100000);
+    struct tfaas_slot slot;
+    bool unloaded = false, refused = false, ended = false;
+    while (!(unloaded && refused && ended) && core_receive(&core, &slot, payload, 5000)) {
+        CHECK(slot.kind != TFAAS_FAULT, "%.*s", (int)slot.size, payload);
+        if (slot.kind == TFAAS_FAULT)
+            return;
+        unloaded |= slot.kind == TFAAS_LOADED && slot.id == 3 && slot.arg[0] == TFAAS_CANCELLED;
+        refused |= slot.kind == TFAAS_METER && slot.id == 0x7000 && slot.arg[0] == TFAAS_NOT_FOUND;
+        ended |= (slot.flags & TFAAS_END) && slot.id == writer;
+    }
+    CHECK(unloaded && refused && ended, "unloaded %d, refused %d, ended %d", unloaded, refused,
+          ended);
+    core_test_load(&core, 3, core_test_wasm("bombs")); /* its number is free again */
+    core_test_expect(&core, 3, "s", "short");
+}
+
+/* As many runs as there may be: a function can still be loaded, and then called. */
+static void load_while_all_places_are_taken(void)
+{
+    fresh_core_of(4 * MEMORY_MAX);
+    uint32_t waiting[TFAAS_INFLIGHT_MAX];
+    for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++)
+        waiting[i] = begin(1, "s", 20000ull * MS, false);
+    core_test_load(&core, 4, core_test_wasm("bombs"));
+    core_test_ends(&core, 1, "s", 1000ull * MS, TFAAS_BUSY);
+    for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++)
+        core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = waiting[i]}, NULL, 0);
+    struct tfaas_slot slot;
+    unsigned ended = 0;
+    while (ended < TFAAS_INFLIGHT_MAX && core_receive(&core, &slot, payload, 5000))
+        ended += (slot.flags & TFAAS_END) != 0;
+    CHECK(ended == TFAAS_INFLIGHT_MAX, "%u ended", ended);
+    core_test_expect(&core, 4, "s", "short");
+}
+
+/* The caller gets an answer that was given while the request still arrives. */
+static void answer_before_the_request_ends(void)
+{
+    fresh_core();
+    core_test_load(&core, 5, core_test_wasm("early"));
+    uint32_t call = begin(5, "first", 3000ull * MS, false);
+    struct tfaas_slot slot;
+    bool received = core_receive(&core, &slot, payload, 1000);
+    CHECK(received && slot.kind == TFAAS_RESPONSE && slot.id == call && slot.size == 9,
+          "no answer within a second (kind %u)", slot.kind);
+    core_send(&core, (struct tfaas_slot){.kind = TFAAS_BODY, .flags = TFAAS_LAST, .id = call}, NULL,
+              0);
+    struct core_answer answer;
+    CHECK(core_wait(&core, call, &answer) && answer.status == TFAAS_OK, "%s",
+          tfaas_status_name(answer.status));
+    core_answer_free(&answer);
+}
+
+/* Tables are outside the linear memory; together they have a bound too. */
+static void tables_have_a_bound(void)
+{
+    fresh_core();
+    struct core_answer answer;
+    struct core_config config = core_test_wasm("many_tables");
+    core_load(&core, 6, &config, &answer);
+    CHECK(answer.status == TFAAS_BAD_MODULE && strstr(answer.fault, "table"), "%s: %s",
+          tfaas_status_name(answer.status), answer.fault);
+    core_test_expect(&core, 1, "s", "short");
+}
+
+/* Many runs that together want more memory than the core may have. */
+static void memory_for_everybody_else(void)
+{
+    fresh_core();
+    struct core_config config = core_test_wasm("bombs");
+    config.memory_limit = 256u << 20;
+    core_test_load(&core, 7, config);
+    uint32_t holder[8];
+    for (unsigned i = 0; i < 8; i++)
+        holder[i] = begin(7, "m", 3000ull * MS, true);
+    (void)usleep(300000);
+    for (unsigned i = 0; i < 20; i++)
+        core_test_expect(&core, 1, "s", "short");
+    core_test_load(&core, 8, core_test_js("module.exports = async () => 'made of script'"));
+    core_test_expect(&core, 8, "", "made of script");
+    struct tfaas_slot slot;
+    unsigned ended = 0;
+    while (ended < 8 && core_receive(&core, &slot, payload, 10000))
+        ended += (slot.flags & TFAAS_END) && slot.id - holder[0] < 8;
+    CHECK(ended == 8, "%u of 8 ended", ended);
+    core_test_expect(&core, 7, "s", "short");
+}
+
+/* More separate mappings than the kernel gives to a process (65530). */
+static void scattered_pages(void)
+{
+    fresh_core_of(4 * MEMORY_MAX);
+    struct tfaas_slot slot;
+    core_test_load(&core, 9, core_test_wasm("bombs"));
+    for (unsigned round = 0; round < 30; round++) {
+        char body[3] = {'p', (char)('0' + round % 10), 0};
+        for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++)
+            (void)begin(9, body, 20000ull * MS, true);
+        for (unsigned ended = 0; ended < TFAAS_INFLIGHT_MAX;) {
+            if (!core_receive(&core, &slot, payload, 20000) || slot.kind == TFAAS_FAULT ||
+                (slot.flags & TFAAS_END && slot.arg[0] != TFAAS_OK)) {
+                CHECK(false, "round %u: %.*s", round, (int)slot.size, payload);
+                return;
+            }
+            ended += (slot.flags & TFAAS_END) != 0;
+        }
+    }
+    core_test_expect(&core, 9, "s", "short");
+}
+
+int main(int argc, char **argv)
+{
+    core_test_prepare();
+    static const struct check_case cases[] = {
+        {"answer before the request ends", answer_before_the_request_ends},
+        {"unload while the ring is full", unload_while_the_ring_is_full},
+        {"load while all places are taken", load_while_all_places_are_taken},
+        {"long random", long_random},
+        {"long log", long_log},
+        {"tables have a bound", tables_have_a_bound},
+        {"memory for everybody else", memory_for_everybody_else},
+        {"scattered pages", scattered_pages},
+        {"slow start, then endless", slow_start_then_endless},
+    };
+    int status = CHECK_MAIN(cases, argc, argv);
+    core_child_stop(&core);
+    return status;
+}

@@ -1,0 +1,5 @@
+;; two_memories.wat - must be refused when it is loaded (tests/hostile/limits.c).
+(module
+  (memory (export "memory") 1)
+  (memory 1)
+  (func (export "tfaas_handle") (result i32) (i32.const 0)))
