@@ -239,6 +239,7 @@ static tfaas_status_t start(struct daemon *d, struct tfaas_error *error)
     TAILQ_INIT(&d->deploys);
     if (!registry_open(d, error))
         return error->status;
+    registry_warm(d);
     return http_open(d, error);
 }
 

@@ -64,6 +64,7 @@
 #define CORE_DRAIN_MESSAGES                                                                        \
     512u                     /* of one core per turn of the loop, so that none starves others      \
                               */
+#define CORES_AT_START 16u   /* namespaces whose core is started together with the daemon */
 #define CORE_TEXT_MAX  4096u /* of an error or log line that came from a core */
 #define PROBES_MAX     4u    /* deploys being tried at the same time */
 #define PROBES_WAITING 64u

@@ -704,6 +704,8 @@ static void on_loaded(struct core_function *core, tfaas_status_t status, const c
         deploy_loaded(f->deploy, status, text);
         return;
     }
+    if (f->core.code == TFAAS_CODE_COMPILED) /* what was given along, if anything, did not open */
+        store_drop_cache(f->daemon->store, f->stored.ns, f->stored.digest);
     if (status == TFAAS_OK)
         return;
     const char *what = tfaas_status_text(status);
@@ -713,6 +715,12 @@ static void on_loaded(struct core_function *core, tfaas_status_t status, const c
         on_log(core, text, size);
         text += size + (text[size] == '\n');
     }
+}
+
+static void on_cache(struct core_function *core, const uint8_t *bytes, size_t size)
+{
+    struct function *f = function_of(core);
+    store_put_cache(f->daemon->store, f->stored.ns, f->stored.digest, bytes, size);
 }
 
 static tfaas_status_t on_bundle(struct core_function *core, uint8_t **bytes, size_t *size,
@@ -736,6 +744,7 @@ static void on_event(const char *domain, const char *text)
 const struct core_owner daemon_core_owner = {.bundle = on_bundle,
                                              .log = on_log,
                                              .loaded = on_loaded,
+                                             .cache = on_cache,
                                              .data = on_data,
                                              .end = on_end,
                                              .room = on_room,

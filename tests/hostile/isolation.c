@@ -36,8 +36,13 @@ struct memory_slot *__wrap_loaded_take_slot(struct loaded *loaded)
     size_t size = slot->image->tracked + slot->grown;
     scan->scans++;
     scan->bytes += size;
-    if (memcmp(slot->base, slot->image->pages.bytes, slot->image->tracked) != 0)
-        scan->differing++;
+    for (uint32_t page = 0; page < slot->image->tracked / PLAT_PAGE; page++) {
+        if (memcmp(slot->base + (size_t)page * PLAT_PAGE, memory_image_page(slot->image, page),
+                   PLAT_PAGE) != 0) {
+            scan->differing++;
+            break;
+        }
+    }
     if (memmem(slot->base, size, scan->canary, CANARY_SIZE / 2) ||
         memmem(slot->base, size, scan->canary + CANARY_SIZE / 2, CANARY_SIZE / 2))
         scan->found++;
