@@ -233,13 +233,6 @@ bool sched_run(void)
 
 int64_t sched_timers(uint64_t now)
 {
-    if (in_state[TASK_ENDED] > 0) {
-        for (unsigned i = 0; i < TASKS_MAX; i++) {
-            if (tasks[i].state == TASK_ENDED)
-                end_task(&tasks[i]);
-        }
-        message_flush();
-    }
     if (in_state[TASK_FREE] == TASKS_MAX)
         next_event = UINT64_MAX;
     if (now >= next_event) {
@@ -259,6 +252,14 @@ int64_t sched_timers(uint64_t now)
             if (task->state == TASK_SLEEP && task->wake_ns < next_event)
                 next_event = task->wake_ns;
         }
+    }
+    /* After the deadlines: what they ended must be said before the core may sleep. */
+    if (in_state[TASK_ENDED] > 0) {
+        for (unsigned i = 0; i < TASKS_MAX; i++) {
+            if (tasks[i].state == TASK_ENDED)
+                end_task(&tasks[i]);
+        }
+        message_flush();
     }
     if (ready_first)
         return 0;
