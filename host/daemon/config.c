@@ -70,6 +70,7 @@ bool config_duration(const char *text, uint64_t *ns)
 {
     double total = 0;
     const char *at = text;
+    bool first = true;
     if (!isdigit((unsigned char)*at) || strlen(text) > 32)
         return false;
     while (*at) {
@@ -82,11 +83,12 @@ bool config_duration(const char *text, uint64_t *ns)
         if (*at == '.')
             for (at++; isdigit((unsigned char)*at); at++)
                 value += (*at - '0') * (scale /= 10);
-        if (*at == 0 && total == 0)
+        if (*at == 0 && first)
             unit = 1e9;
         else if (!unit_ns(&at, &unit))
             return false;
         total += value * unit;
+        first = false;
     }
     if (total > 1e18)
         return false;

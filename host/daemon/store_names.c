@@ -50,9 +50,12 @@ static bool host_ok(const char *text, size_t size)
     size_t host = colon ? (size_t)(colon - text) : size;
     if (host < 1 || !is_word(text[0]) || !is_word(text[host - 1]))
         return false;
-    for (size_t i = 0; i < host; i++)
+    for (size_t i = 0; i < host; i++) { /* the first and the last byte are words: i - 1, i + 1 */
+        if (text[i] == '.' && !(is_word(text[i - 1]) && is_word(text[i + 1])))
+            return false;
         if (!is_word(text[i]) && text[i] != '.' && text[i] != '-')
             return false;
+    }
     if (!colon)
         return true;
     size_t port = size - host - 1;

@@ -32,9 +32,9 @@ static void test_durations(void **state)
                 {"10us", 10000},
                 {"7ns", 7},
                 {"1h0m0.25s", 3600 * NS_PER_S + 250 * NS_PER_MS}};
-    static const char *const bad[] = {"",     "s",     "-1s",          "1x",  "1 s",
-                                      "1e3s", "0x10",  "inf",          "1s2", "1ss",
-                                      ".5s",  "10ms3", "99999999999h", "1s ", "1S"};
+    static const char *const bad[] = {"0h21", "",    "s",   "-1s", "1x",  "1 s",   "1e3s",
+                                      "0x10", "inf", "1s2", "1ss", ".5s", "10ms3", "99999999999h",
+                                      "1s ",  "1S"};
     uint64_t ns;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_true(config_duration(good[i].text, &ns));
@@ -54,7 +54,8 @@ static void test_quantities(void **state)
     assert_int_equal(n, 128000000);
     assert_true(config_quantity("7", &n));
     assert_int_equal(n, 7);
-    static const char *const bad[] = {"",
+    static const char *const bad[] = {"0h21",
+                                      "",
                                       "Mi",
                                       "-1",
                                       "1.5Gi",
@@ -83,7 +84,7 @@ static void test_addresses(void **state)
     config_init(&c);
     assert_int_equal(config_set_listen(&c, "9000", &error), TFAAS_OK);
     assert_string_equal(c.listen_host, "127.0.0.1");
-    static const char *const bad[] = {"", "a", "::1:8", "h:99999", "h:", "h:1x", "h:-1"};
+    static const char *const bad[] = {"0h21", "", "a", "::1:8", "h:99999", "h:", "h:1x", "h:-1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(config_set_listen(&c, bad[i], &error), TFAAS_BAD_REQUEST);
 }

@@ -669,6 +669,8 @@ static void image_names(void **state)
         "/a",
         "a/",
         "a//b",
+        "a..b/c",
+        "a.-b.c/d",
         "A",
         "a/B",
         "a___b",
