@@ -15,6 +15,8 @@
 
 /* --- window and doorbells --- */
 void *plat_window(void);
+/* The trust domain this core was started for; "" when there is none. */
+const char *plat_domain(void);
 void plat_doorbell_ring(void); /* wake the host */
 /* Sleep until the host rings, the tick fires, or timeout_ns (negative: no timeout) is over. */
 void plat_doorbell_wait(int64_t timeout_ns);
@@ -43,6 +45,7 @@ uint64_t plat_memory_max(void);
 struct plat_image {
     const uint8_t *bytes; /* readable view */
     size_t size;
+    size_t used; /* bytes of pages that are not all zero: what it takes of the machine's memory */
     int fd;
 };
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */

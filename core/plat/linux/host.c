@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 void (*plat_on_abort)(const char *reason);
 
 static void *window;
+static char domain[PLAT_DOMAIN_MAX + 1];
 static uint64_t memory_max;
 
 const char *plat_linux_prepare(void)
@@ -38,6 +40,20 @@ void plat_linux_attach(void *mapped_window)
         memory_max = limit.rlim_cur;
     }
     window = mapped_window;
+}
+
+void plat_linux_domain(const char *name)
+{
+    const size_t size = strnlen(name, sizeof(domain));
+    if (size == sizeof(domain)) {
+        plat_abort("the trust domain's name is too long");
+    }
+    memcpy(domain, name, size + 1);
+}
+
+const char *plat_domain(void)
+{
+    return domain;
 }
 
 uint64_t plat_memory_max(void)
