@@ -12,6 +12,7 @@ enum memory_page { PAGE_CLEAN = 0, PAGE_HOT, PAGE_COLD_WRITTEN };
 static struct memory_slot *current;
 static uint32_t split_pages;         /* of all slots */
 static uint64_t budget, claimed_sum; /* budget 0: no bound */
+static uint64_t images_sum;          /* what images take, beside the budget and bounded by it */
 bool memory_restore_disabled;
 
 void memory_budget_set(uint64_t bytes)
@@ -37,14 +38,15 @@ static void unclaim(struct memory_slot *slot)
 bool memory_slot_claim(struct memory_slot *slot, size_t more)
 {
     const struct memory_image *image = slot->image;
-    /* Most runs of a large memory write little of it; those of one that was opened before do not. */
+    /* Most runs of a large memory write little of it; those of one that was opened before do not.
+     */
     bool little = !slot->open && !image->opened && image->tracked > MEMORY_CLAIM;
     slot->claimed_pages = little ? MEMORY_CLAIM : image->tracked;
     return claim(slot, slot->claimed_pages + more, budget);
 }
 
-/* All tracked pages become writable. Too late to refuse: the last quarter of the process's memory is
- * for this. */
+/* All tracked pages become writable. Too late to refuse: the last quarter of the process's memory
+ * is for this. */
 static void claim_rest(struct memory_slot *slot)
 {
     size_t rest = slot->image->tracked - slot->claimed_pages;
@@ -75,6 +77,26 @@ static const struct plat_image *base_of(const struct memory_image *image)
     return image->lent ? image->lent : &image->own;
 }
 
+/* All pages of images are made and dropped here, so that their sum is known. */
+static void drop_pages(struct plat_image *pages)
+{
+    if (!pages->bytes)
+        return;
+    images_sum -= pages->used;
+    plat_image_destroy(pages);
+}
+
+static bool make_pages(struct plat_image *pages, const void *from, size_t size, size_t total)
+{
+    if (!plat_image_create(pages, from, size, total))
+        return false;
+    images_sum += pages->used;
+    if (budget == 0 || images_sum <= budget)
+        return true;
+    drop_pages(pages);
+    return false;
+}
+
 tfaas_status_t memory_image_create(struct memory_image *image, const void *from, size_t size,
                                    size_t limit)
 {
@@ -90,7 +112,7 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
     image->heat = calloc(image->tracked / PLAT_PAGE, 1);
     if (!image->heat)
         return TFAAS_NO_SPACE;
-    if (!plat_image_create(&image->own, from, size, image->tracked)) {
+    if (!make_pages(&image->own, from, size, image->tracked)) {
         memory_image_destroy(image);
         return TFAAS_NO_SPACE;
     }
@@ -100,9 +122,9 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
 tfaas_status_t memory_image_settle(struct memory_image *image)
 {
     struct plat_image settled;
-    if (!plat_image_create(&settled, image->own.bytes, image->own.size, image->own.size))
+    if (!make_pages(&settled, image->own.bytes, image->own.size, image->own.size))
         return TFAAS_NO_SPACE;
-    plat_image_destroy(&image->own);
+    drop_pages(&image->own);
     image->own = settled;
     return TFAAS_OK;
 }
@@ -150,7 +172,7 @@ static bool pack_delta(struct memory_image *image, const struct memory_slot *slo
     for (uint32_t i = 0; i < image->delta_count; i++)
         memcpy(packed + (size_t)i * PLAT_PAGE,
                slot->base + (size_t)image->delta_page[i] * PLAT_PAGE, PLAT_PAGE);
-    bool ok = plat_image_create(&image->delta, packed, size, size);
+    bool ok = make_pages(&image->delta, packed, size, size);
     free(packed);
     return ok;
 }
@@ -177,10 +199,8 @@ tfaas_status_t memory_image_take(struct memory_image *image, const struct memory
 void memory_image_destroy(struct memory_image *image)
 {
     free(image->heat);
-    if (image->own.bytes)
-        plat_image_destroy(&image->own);
-    if (image->delta.bytes)
-        plat_image_destroy(&image->delta);
+    drop_pages(&image->own);
+    drop_pages(&image->delta);
     memset(image, 0, sizeof *image);
 }
 

@@ -90,7 +90,8 @@ struct memory_slot *memory_slot_new(struct memory_image *image);
 void memory_slot_free(struct memory_slot *slot);
 
 /* What all running slots together may make writable, in bytes; 0: no bound. Without one, a function
- * that takes much memory would make the process's own allocations fail. */
+ * that takes much memory would make the process's own allocations fail. All images together may take
+ * as much again: no limit of the process counts them. */
 void memory_budget_set(uint64_t bytes);
 /* Before a run: the slot's own pages, and `more` bytes that the run needs elsewhere. */
 bool memory_slot_claim(struct memory_slot *slot, size_t more) TFAAS_MUST_USE;

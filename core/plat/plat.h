@@ -45,6 +45,7 @@ uint64_t plat_memory_max(void);
 struct plat_image {
     const uint8_t *bytes; /* readable view */
     size_t size;
+    size_t used; /* bytes of pages that are not all zero: what it takes of the machine's memory */
     int fd;
 };
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */

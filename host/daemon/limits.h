@@ -42,6 +42,7 @@
 #define HTTP_STREAM_BLOCK (32 * KIB)
 /* A response that comes while the request still arrives is held in memory; all calls together. */
 #define HTTP_HELD_TOTAL   (256 * MIB)
+#define HTTP_HELD_API     (128 * MIB) /* beyond this only calls of functions may hold more */
 #define HTTP_DUPLEX_AFTER (64 * KIB) /* of it: then it is sent while the request still arrives */
 #define HTTP_CALL_ID_MAX  128u
 

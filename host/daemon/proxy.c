@@ -378,8 +378,9 @@ static void reply_failure(struct call *call)
         break;
     case TFAAS_CORE_LOST:
     case TFAAS_PEER_DEAD:
-        call_error(call, code, "function %s: core stopped while serving the call: core %s", f->key,
-                   call->core.reason);
+        /* What a core says at its end holds addresses: it is for the operator (on_event). */
+        call_error(call, code, "function %s: core stopped while serving the call: core %.*s", f->key,
+                   (int)strcspn(call->core.reason, ":"), call->core.reason);
         break;
     case TFAAS_UNAVAILABLE:
     case TFAAS_NO_SPACE:

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ TFAASD = pathlib.Path(os.environ.get('TFAASD', ROOT / 'build' / 'tfaasd'))
 NAMESPACE = 'openfaas-fn'
 PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 36, 1
 LIBC = ctypes.CDLL(None, use_errno=True)
+SANITIZER = re.compile(r'^.*(?:ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer).*$', re.M)
 
 
 class Problem(Exception):
@@ -179,8 +181,10 @@ def signature(secret, body):
 
 class Server:
     """A tfaasd on a free loopback port. Use as a context manager, or call stop()."""
+    reports = []  # of sanitizers and of ends that were none, of every server of this run
 
-    def __init__(self, state=None, arguments=(), env=None, port=None, config=None):
+    def __init__(self, state=None, arguments=(), env=None, port=None, config=None,
+                 wrapper=None):
         self.own_folder = tempfile.mkdtemp(prefix='tfaas-e2e-')
         self.state = pathlib.Path(state) if state else pathlib.Path(self.own_folder, 'state')
         self.log = pathlib.Path(self.own_folder, 'tfaasd.log')
@@ -188,6 +192,7 @@ class Server:
         self.arguments = list(arguments)
         if config:
             self.arguments += ['--config', self.write_config(config)]
+        self.wrapper = [] if wrapper is None else wrapper(self.state)
         self.env = None if env is None else {**os.environ, **env}
         self.process = None
         try:
@@ -204,7 +209,8 @@ class Server:
     def start(self):
         if not os.access(TFAASD, os.X_OK):
             raise Problem(f'{TFAASD} is not built')
-        command = [TFAASD, '--listen', f'127.0.0.1:{self.port}', '--state', self.state]
+        command = [*self.wrapper, TFAASD, '--listen', f'127.0.0.1:{self.port}',
+                   '--state', self.state]
         self.process = spawn(command + self.arguments, self.log, self.env)
         if self.shared_port:
             time.sleep(1)  # whoever has the port would answer for this one
@@ -241,12 +247,21 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(sig)
             try:
-                self.process.wait(seconds)
+                if self.process.wait(seconds) != 0 and sig == signal.SIGTERM:
+                    self.reports.append(f'exit status {self.process.returncode} after SIGTERM: '
+                                        + self.log_text())
             except subprocess.TimeoutExpired:
                 obeyed = False
         kill_tree(self.pid)
         self.process.wait()
+        self.look_for_reports()
         return obeyed
+
+    def look_for_reports(self):
+        """A sanitizer writes on stderr; the whole report is kept, for the log goes away."""
+        text = self.log.read_text(errors='replace') if self.log.exists() else ''
+        if SANITIZER.search(text) and text not in self.reports:
+            self.reports.append(text)
 
     def stop(self):
         obeyed = self.end_process()
@@ -271,7 +286,11 @@ class Server:
                             {'Content-Type': 'application/x-tar'})
 
     def secret(self):
-        return (self.state / 'payload-secret').read_bytes()
+        return (self.state_seen() / 'payload-secret').read_bytes()
+
+    def state_seen(self):
+        """The state folder as the daemon sees it, whatever is mounted there for it alone."""
+        return pathlib.Path(f'/proc/{self.pid}/root{self.state}') if self.wrapper else self.state
 
     def build(self, tar, sign=None, headers=None):
         """POST /build as faas-cli's SDK does."""

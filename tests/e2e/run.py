@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # run.py - runs the end-to-end tests against build/tfaasd (or $TFAASD): every test_*.py, or those
-# whose "file.test" name contains an argument. Last line: "N passed, N failed", and ", N skipped"
-# if any was. It leaves nothing running.
+# whose "file.test" name contains an argument; "-PART" leaves out what contains PART. Last line:
+# "N passed, N failed", and ", N skipped" if any was. A report of a sanitizer on a daemon's stderr is
+# a failure. It leaves nothing running.
 import importlib
 import os
 import pathlib
@@ -14,16 +15,20 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from case import Case, Failed, Skipped  # noqa: E402
-from lib import TFAASD, Problem, adopt_orphans, kill_tree, tree  # noqa: E402
+from lib import TFAASD, Problem, Server, adopt_orphans, kill_tree, tree  # noqa: E402
 
 
 def every_test(filters):
+    without = [part[1:] for part in filters if part.startswith('-')]
+    wanted = [part for part in filters if not part.startswith('-')]
     for path in sorted(HERE.glob('test_*.py')):
         module = importlib.import_module(path.stem)
         for name, function in vars(module).items():
             full = f'{path.stem[5:]}.{name[5:]}'
             if name.startswith('test_') and callable(function):
-                if not filters or any(part in full for part in filters):
+                if any(part in full for part in without):
+                    continue
+                if not wanted or any(part in full for part in wanted):
                     yield full, function
 
 
@@ -62,6 +67,9 @@ def main(filters):
         if not Case.close_shared():
             counts['FAILED'] += 1
             print('FAILED  shared tfaasd did not end within 15 s of SIGTERM')
+        for report in Server.reports:
+            counts['FAILED'] += 1
+            print(f'FAILED  tfaasd or a sanitizer said:\n{report}')
     finally:
         for child in tree(os.getpid()) - {os.getpid()}:
             kill_tree(child)

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from lib import Problem
+from lib import Problem, build_tar
 
 MOMENTS = 8
 READER = '''
@@ -22,6 +22,8 @@ def state_of(server):
     """All that clients can see, without what may differ between two equal states."""
     seen = {'secrets': server.request('GET', SECRET).json(),
             'namespaces': sorted(server.request('GET', '/system/namespaces').json())}
+    seen['spare-ns'] = server.request('GET', '/system/namespace/spare-ns').text
+    seen['built'] = server.request('GET', '/packages/built:latest').text
     functions = server.request('GET', '/system/functions').json()
     seen['replicas'] = {item['name']: item.get('replicas') for item in functions}
     for item in functions:
@@ -41,6 +43,10 @@ def prepare(server):
     server.request('DELETE', SECRET, {'name': 'extra'})
     server.request('POST', SECRET, {'name': 'sweep', 'value': 'one'})
     server.request('PUT', SECRET, {'name': 'sweep', 'value': 'one'})
+    server.request('POST', SECRET, {'name': 'spare', 'value': 'one'})
+    server.request('POST', '/system/namespace/spare-ns', {'labels': {'mark': 'old'}})
+    server.request('PUT', '/system/namespace/spare-ns', {'labels': {'mark': 'old'}})
+    server.build(build_tar('built:latest', OLD))
     server.put_package('old', OLD)
     server.put_package('new', NEW)
     server.put_package('reader', {'handler.js': READER})
@@ -67,6 +73,11 @@ CALLS = {
                                                    {'name': 'sweep', 'value': 'two'}),
     'namespace': lambda server: server.request('POST', '/system/namespace/sweep-ns',
                                                {'name': 'sweep-ns'}),
+    'namespace update': lambda server: server.request('PUT', '/system/namespace/spare-ns',
+                                                      {'labels': {'mark': 'new'}}),
+    'namespace remove': lambda server: server.request('DELETE', '/system/namespace/spare-ns'),
+    'secret remove': lambda server: server.request('DELETE', SECRET, {'name': 'spare'}),
+    'build': lambda server: server.build(build_tar('built:latest', NEW)),
 }
 
 
@@ -128,10 +139,17 @@ def test_scale(t):
 def test_secrets(t):
     sweep(t, 'secret create')
     sweep(t, 'secret update')
+    sweep(t, 'secret remove')
 
 
 def test_namespace(t):
     sweep(t, 'namespace')
+    sweep(t, 'namespace update')
+    sweep(t, 'namespace remove')
+
+
+def test_build(t):
+    sweep(t, 'build')
 
 
 def test_package(t):

@@ -175,6 +175,29 @@ static void memory_for_everybody_else(void)
     core_test_expect(&core, 7, "s", "short");
 }
 
+/* Images are files in memory, which no limit of the process counts. */
+static void large_images(void)
+{
+    fresh_core();
+    struct core_config config = core_test_wasm("large_image");
+    struct core_answer answer;
+    unsigned loaded = 0;
+    for (uint32_t id = 20; id < 36; id++) {
+        core_load(&core, id, &config, &answer);
+        loaded += answer.status == TFAAS_OK;
+        CHECK(answer.status == TFAAS_OK || (answer.status == TFAAS_NO_SPACE &&
+                                            strstr(answer.fault, "no memory for the image")),
+              "%s: %s", tfaas_status_name(answer.status), answer.fault);
+    }
+    CHECK(loaded >= 4 && loaded <= 8, "%u images of 64 MiB were kept", loaded);
+    core_test_expect(&core, 1, "s", "short");
+    struct tfaas_slot slot;
+    core_send(&core, (struct tfaas_slot){.kind = TFAAS_UNLOAD, .id = 20}, NULL, 0);
+    CHECK(core_receive(&core, &slot, payload, 5000) && slot.kind == TFAAS_LOADED, "no answer");
+    core_load(&core, 20, &config, &answer); /* in its place */
+    CHECK(answer.status == TFAAS_OK, "%s: %s", tfaas_status_name(answer.status), answer.fault);
+}
+
 /* More separate mappings than the kernel gives to a process (65530). */
 static void scattered_pages(void)
 {
@@ -208,6 +231,7 @@ int main(int argc, char **argv)
         {"long log", long_log},
         {"tables have a bound", tables_have_a_bound},
         {"memory for everybody else", memory_for_everybody_else},
+        {"large images", large_images},
         {"scattered pages", scattered_pages},
         {"slow start, then endless", slow_start_then_endless},
     };

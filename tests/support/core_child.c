@@ -29,8 +29,8 @@ void (*core_child_hook)(void *window);
 /* Pages without access on both sides: a core that leaves its window is noticed. */
 static void *map_window(void)
 {
-    uint8_t *around =
-        mmap(NULL, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *around = mmap(NULL, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (around == MAP_FAILED)
         die("no address space");
     return mmap(around + PLAT_PAGE, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE,
@@ -264,14 +264,14 @@ uint32_t core_begin(struct core_child *core, uint32_t function, const char *meth
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     uint32_t id = ++core->next_id;
-    core_send(core,
-              (struct tfaas_slot){.kind = TFAAS_INVOKE,
-                                  .flags = last ? TFAAS_LAST : 0,
-                                  .id = id,
-                                  .arg = {function, deadline_ns,
-                                          (uint64_t)now.tv_sec * 1000000000u +
-                                              (uint64_t)now.tv_nsec}},
-              message, head + size);
+    core_send(
+        core,
+        (struct tfaas_slot){.kind = TFAAS_INVOKE,
+                            .flags = last ? TFAAS_LAST : 0,
+                            .id = id,
+                            .arg = {function, deadline_ns,
+                                    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec}},
+        message, head + size);
     return id;
 }
 
@@ -300,8 +300,7 @@ bool core_invoke(struct core_child *core, uint32_t function, const void *body, s
                  struct core_answer *answer)
 {
     static const char *const headers[] = {"content-type", "application/json", NULL};
-    uint32_t id =
-        core_begin(core, function, "POST", "/", headers, body, size, true, 5000000000ull);
+    uint32_t id = core_begin(core, function, "POST", "/", headers, body, size, true, 5000000000ull);
     return core_wait(core, id, answer);
 }
 

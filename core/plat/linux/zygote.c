@@ -173,7 +173,7 @@ static void worker_main(const char *domain, const int fds[CONTROL_FDS_MAX])
                         syscall(SYS_close_range, 0, WORKER_RING_FD - 1, 0) == 0 &&
                         syscall(SYS_close_range, WORKER_BELL_FD + 1, ~0u, 0) == 0 &&
                         limit(RLIMIT_NOFILE, WORKER_FILES_MAX) && limit(RLIMIT_NPROC, 1) &&
-                        drop_capabilities();
+                        drop_capabilities() && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
     if (!closed) {
         _exit(WORKER_EXIT_NO_CAGE);
     }

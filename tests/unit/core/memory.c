@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 #define IMAGE_SIZE (6u * WASM_PAGE)
-#define LIMIT (40u * WASM_PAGE)
-#define SLOTS 4
-#define RUNS 10000
+#define LIMIT      (40u * WASM_PAGE)
+#define SLOTS      4
+#define RUNS       10000
 
 static uint64_t seed = 0x9e3779b97f4a7c15u;
 
@@ -76,7 +76,7 @@ static void misbehave(struct memory_slot *slot)
         }
     }
     size_t pages = slot->size / PLAT_PAGE;
-    unsigned writes = kind % 10 == 0   ? (unsigned)pages
+    unsigned writes = kind % 10 == 0  ? (unsigned)pages
                       : kind % 10 < 3 ? 40 + (unsigned)draw(20)
                                       : (unsigned)draw(12);
     for (unsigned i = 0; i < writes; i++) {
@@ -307,7 +307,8 @@ static void growth_is_limited(void)
     CHECK(!memory_grow(slot, LIMIT + WASM_PAGE) && slot->refused, "grew over the limit");
     CHECK(!memory_grow(slot, SIZE_MAX - WASM_PAGE + 1), "grew by almost everything");
     CHECK(slot->size == IMAGE_SIZE, "size changed to %zu", slot->size);
-    CHECK(memory_grow(slot, LIMIT) && slot->size == LIMIT && slot->peak == LIMIT, "not to the limit");
+    CHECK(memory_grow(slot, LIMIT) && slot->size == LIMIT && slot->peak == LIMIT,
+          "not to the limit");
     memset(slot->base + IMAGE_SIZE + MEMORY_SPARE, 0x55, LIMIT - IMAGE_SIZE - MEMORY_SPARE);
     bool ok;
     (void)memory_restore(slot, &ok);
