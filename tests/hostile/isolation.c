@@ -248,6 +248,44 @@ static void javascript(void)
     core_child_stop(&core);
 }
 
+/* More functions than idle slots are kept: each over the same base with pages of its own, each slot
+ * thrown away and made anew between two calls. */
+static void many_functions_over_one_base(void)
+{
+    enum { MANY = IDLE_SLOTS_ALL + 12 };
+    begin(false);
+    struct core_answer first[MANY], now;
+    for (uint32_t id = 0; id < MANY; id++) {
+        char source[200];
+        (void)snprintf(source, sizeof source,
+                       "const name = 'function %u ' + 'x'.repeat(%u); let calls = 0;\n"
+                       "module.exports = async (e, c) => c.succeed(name + ' ' + ++calls);\n",
+                       id, id * 97);
+        core_test_load(&core, id, core_test_js(source));
+    }
+    scan->armed = true;
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint32_t id = 0; id < MANY; id++) {
+            char expected[64];
+            call(id, "p", 1, round == 0 ? &first[id] : &now);
+            (void)snprintf(expected, sizeof expected, "function %u ", id);
+            struct span content = core_content(round == 0 ? &first[id] : &now);
+            CHECK(content.size > strlen(expected) &&
+                      memcmp(content.data, expected, strlen(expected)) == 0,
+                  "function %u said something else", id);
+            if (round == 0)
+                continue;
+            CHECK(same(&first[id], &now), "function %u saw another run's state", id);
+            core_answer_free(&now);
+        }
+    }
+    for (uint32_t id = 0; id < MANY; id++)
+        core_answer_free(&first[id]);
+    CHECK(scan->scans == 3 * MANY && scan->differing == 0, "%lu scans, %lu slots differ",
+          scan->scans, scan->differing);
+    core_child_stop(&core);
+}
+
 static void restore_off_is_noticed_in_javascript(void)
 {
     begin(true);
@@ -278,6 +316,7 @@ int main(int argc, char **argv)
         {"restore off is noticed", restore_off_is_noticed},
         {"killed runs", killed_runs},
         {"JavaScript state", javascript},
+        {"many functions over one base", many_functions_over_one_base},
         {"restore off is noticed in JavaScript", restore_off_is_noticed_in_javascript},
     };
     return CHECK_MAIN(cases, argc, argv);
