@@ -1,4 +1,4 @@
-/* needs: host/daemon/core_link.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/status.c libs: sodium */
+/* needs: host/daemon/core_link.c host/daemon/core_calls.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/status.c libs: sodium */
 /* core_messages.c - fuzzes what a core may say to the daemon: every message is made of the input, in a
  * sequence that nobody checked. Whatever comes, the daemon's bookkeeping holds and what it hands on is
  * within bounds. */
