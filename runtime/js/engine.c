@@ -173,6 +173,46 @@ JSValue engine_promise_of(JSContext *ctx, JSValueConst value)
     return js_promise_resolve(ctx, ctx->promise_ctor, 1, &value, 0);
 }
 
+static JSValue rejected_promise(JSContext *ctx)
+{
+    JSValue functions[2], error = JS_GetException(ctx), done;
+    JSValue promise = JS_NewPromiseCapability(ctx, functions);
+
+    if (JS_IsException(promise)) {
+        JS_FreeValue(ctx, error);
+        return promise;
+    }
+    done = JS_Call(ctx, functions[1], JS_UNDEFINED, 1, vc(&error));
+    JS_FreeValues(ctx, error, functions[0], functions[1]);
+    if (JS_IsException(done)) {
+        JS_FreeValue(ctx, promise);
+        return done;
+    }
+    JS_FreeValue(ctx, done);
+    return promise;
+}
+
+JSValue engine_settled_promise(JSContext *ctx, JSValue value)
+{
+    JSPromiseData *data;
+    JSValue promise;
+
+    if (JS_IsException(value))
+        return rejected_promise(ctx);
+    promise = JS_NewObjectClass(ctx, JS_CLASS_PROMISE);
+    data = JS_IsException(promise) ? NULL : js_mallocz(ctx, sizeof(*data));
+    if (!data) {
+        JS_FreeValues(ctx, value, promise);
+        return JS_EXCEPTION;
+    }
+    data->promise_state = JS_PROMISE_FULFILLED;
+    init_list_head(&data->promise_reactions[0]);
+    init_list_head(&data->promise_reactions[1]);
+    data->promise_result = value;
+    JS_SetOpaqueInternal(promise, data);
+    return promise;
+}
+
 int engine_run_async(JSContext *ctx, JSValueConst function, JSValueConst this_value, int argc,
                      JSValueConst *argv, JSValueConst *done)
 {

@@ -64,6 +64,10 @@ int engine_run_async(JSContext *ctx, JSValueConst function, JSValueConst this_va
 /* Promise.resolve(value) */
 JSValue engine_promise_of(JSContext *ctx, JSValueConst value);
 
+/* A promise fulfilled with `value`, which it takes and which must be no thenable; rejected with the
+ * pending exception when `value` is one. */
+JSValue engine_settled_promise(JSContext *ctx, JSValue value);
+
 /* Is this no object, or one that has no `then`, as far as can be told without running code? */
 bool engine_is_surely_no_thenable(JSValueConst value);
 

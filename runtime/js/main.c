@@ -29,8 +29,10 @@ static struct {
     JSContext *ctx;
     enum form form;
     JSValue handler, owner;
-    JSValue done[2]; /* what an async handler returned or threw */
-    bool is_async;   /* we call the handler ourselves, without a promise */
+    JSValue arguments[3];        /* of a fetch handler: request, env, context */
+    JSValue answer, new_request; /* answer(response) sends it */
+    JSValue done[2];             /* what an async handler returned or threw */
+    bool is_async;               /* we call the handler ourselves, without a promise */
     bool wants_callback;
 } guest;
 
@@ -38,6 +40,7 @@ static struct {
 static struct {
     enum { RUN_NONE, RUN_GOING, RUN_RETURNED, RUN_THREW } state;
     JSValue value;
+    bool is_answered; /* `answer` was called */
 } run;
 
 /* Promises rejected while nobody listened; a handler may still come in the same turn. */
@@ -274,7 +277,7 @@ static int32_t load_failed_with(const char *text)
     return 1;
 }
 
-/* What internals.start() found: { form, handler, owner } */
+/* What internals.start() found: { form, handler, owner }, and for the fetch form what answers. */
 static bool take_handler(JSContext *ctx, JSValueConst found)
 {
     JSValue form = JS_GetPropertyStr(ctx, found, "form");
@@ -286,15 +289,28 @@ static bool take_handler(JSContext *ctx, JSValueConst found)
         JS_ToInt32(ctx, &number, form))
         return false;
     guest.form = (enum form)number;
+    guest.arguments[1] = JS_GetPropertyStr(ctx, found, "env");
+    guest.arguments[2] = JS_GetPropertyStr(ctx, found, "context");
+    guest.answer = JS_GetPropertyStr(ctx, found, "answer");
+    guest.new_request = JS_GetPropertyStr(ctx, found, "newRequest");
     guest.is_async = engine_is_async_function(guest.handler);
     guest.wants_callback =
         guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
     return guest.form != FORM_OPENFAAS || openfaas_prepare(ctx) == 0;
 }
 
+/* A request object that knows nothing yet: it asks when it is asked. */
+static int make_request(JSContext *ctx)
+{
+    guest.arguments[0] = JS_Call(ctx, guest.new_request, JS_UNDEFINED, 0, NULL);
+    return JS_IsException(guest.arguments[0]) ? -1 : 0;
+}
+
 /* Objects whose reference counts every call changes lie at the start of its own memory. */
 static int make_call_objects(JSContext *ctx)
 {
+    if (guest.form == FORM_FETCH && make_request(ctx))
+        return -1;
     for (int threw = 0; guest.is_async && threw < 2; threw++) {
         guest.done[threw] =
             JS_NewCFunctionMagic(ctx, handler_done, "", 1, JS_CFUNC_generic_magic, threw);
@@ -388,12 +404,13 @@ static int32_t wait_for_deadline(void)
 static int32_t settle(JSContext *ctx, JSValueConst result)
 {
     bool is_promise = JS_IsPromise(result), is_nothing = JS_IsUndefined(result);
-    bool is_async = run.state != RUN_NONE; /* what such a handler returned is final */
+    /* what an async handler returned is final; a fetch handler has no other way to answer */
+    bool is_final = run.state != RUN_NONE || guest.form == FORM_FETCH;
     JSValue value = result;
 
     /* node's templates drop what a callback handler returns */
     if (is_promise ||
-        (!is_async && response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
+        (!is_final && response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
         enum turn turn = run_until(ctx, result);
 
         if (turn == TURN_REFUSED)
@@ -411,6 +428,13 @@ static int32_t settle(JSContext *ctx, JSValueConst result)
     }
     if (guest.form == FORM_OPENFAAS && !openfaas_finish(ctx, value))
         return fail(ctx, JS_GetException(ctx));
+    if (guest.form == FORM_FETCH && !run.is_answered) {
+        run.is_answered = true;
+        value = JS_Call(ctx, guest.answer, JS_UNDEFINED, 1, &value);
+        if (JS_IsException(value))
+            return fail(ctx, JS_GetException(ctx));
+        return JS_IsPromise(value) ? settle(ctx, value) : outcome();
+    }
     return outcome();
 }
 
@@ -434,7 +458,7 @@ static int32_t settle_async(JSContext *ctx)
 EXPORT(tfaas_handle) int32_t tfaas_handle(void)
 {
     JSContext *ctx = guest.ctx;
-    JSValue result, *argv = NULL;
+    JSValue result, *argv = guest.arguments;
     int argc;
 
     if (!ctx || guest.form == FORM_NONE)
@@ -444,6 +468,9 @@ EXPORT(tfaas_handle) int32_t tfaas_handle(void)
         response_forget();
         if (guest.form == FORM_OPENFAAS)
             openfaas_forget(ctx);
+        else if (make_request(ctx))
+            return 1;
+        run.is_answered = false;
     }
     native_start_invocation();
     switch (request_start()) {
@@ -458,7 +485,7 @@ EXPORT(tfaas_handle) int32_t tfaas_handle(void)
     default:
         return 1;
     }
-    argc = guest.form == FORM_OPENFAAS ? openfaas_arguments(ctx, &argv) : 0;
+    argc = guest.form == FORM_OPENFAAS ? openfaas_arguments(ctx, &argv) : 3;
     if (argc < 0)
         return outcome();
     run.state = guest.is_async ? RUN_GOING : RUN_NONE;
@@ -470,5 +497,10 @@ EXPORT(tfaas_handle) int32_t tfaas_handle(void)
     result = JS_Call(ctx, guest.handler, guest.owner, argc, argv);
     if (JS_IsException(result))
         return fail(ctx, JS_GetException(ctx));
+    if (guest.form == FORM_FETCH && !engine_is_surely_no_thenable(result)) {
+        result = engine_promise_of(ctx, result);
+        if (JS_IsException(result))
+            return fail(ctx, JS_GetException(ctx));
+    }
     return settle(ctx, result);
 }

@@ -226,6 +226,20 @@ bool response_field(JSContext *ctx, JSValueConst name, JSValueConst value)
     return done;
 }
 
+bool response_content_type(JSContext *ctx, JSValueConst value)
+{
+    static const char name[] = "content-type";
+    struct engine_text name_text = {.latin1 = (const uint8_t *)name, .length = sizeof(name) - 1};
+    struct engine_text text;
+    bool done;
+
+    if (!engine_text(ctx, value, &text))
+        return false;
+    done = check_and_put(ctx, &name_text, &text);
+    JS_FreeValue(ctx, text.hold);
+    return done;
+}
+
 bool response_has_content_type(void)
 {
     return response.has_content_type;

@@ -26,7 +26,8 @@ bool response_start(JSContext *ctx, JSValueConst status);
 /* Fields in order. false: JS exception pending (invalid or hop-by-hop name, invalid value).
  * Names are made lower-case. Content-Length is left to the host, which knows it. */
 bool response_field(JSContext *ctx, JSValueConst name, JSValueConst value);
-void response_content_type_default(const char *type); /* unless a field has set it */
+bool response_content_type(JSContext *ctx, JSValueConst value); /* as a field */
+void response_content_type_default(const char *type);           /* unless a field has set it */
 bool response_has_content_type(void);
 bool response_has_no_content(void); /* 204, 205, 304 */
 

@@ -53,25 +53,77 @@ static JSValue throw_cut(JSContext *ctx)
     return JS_ThrowPlainError(ctx, "the request ended before its body was complete");
 }
 
+/* All content not yet taken; false: exception pending. */
+static bool take_content(JSContext *ctx, struct slice *content)
+{
+    enum request_result result = request_gather(content);
+
+    if (result == REQUEST_NO_MEMORY)
+        (void)JS_ThrowOutOfMemory(ctx);
+    else if (result != REQUEST_OK)
+        (void)throw_cut(ctx);
+    else
+        io.request.body_taken = true;
+    return result == REQUEST_OK;
+}
+
+static struct slice without_mark(struct slice content)
+{
+    if (content.size >= 3 && !memcmp(content.data, "\xef\xbb\xbf", 3))
+        return (struct slice){content.data + 3, content.size - 3};
+    return content;
+}
+
 /* requestContent(asText) -> all content not yet taken */
 static JSValue request_content(JSContext *ctx, JSValueConst this_value, int argc,
                                JSValueConst *argv)
 {
     struct slice content;
-    enum request_result result = request_gather(&content);
 
     (void)this_value, (void)argc;
-    if (result == REQUEST_NO_MEMORY)
-        return JS_ThrowOutOfMemory(ctx);
-    if (result != REQUEST_OK)
-        return throw_cut(ctx);
-    io.request.body_taken = true;
+    if (!take_content(ctx, &content))
+        return JS_EXCEPTION;
     if (JS_ToBool(ctx, argv[0]) == 1) {
-        if (content.size >= 3 && !memcmp(content.data, "\xef\xbb\xbf", 3))
-            content = (struct slice){content.data + 3, content.size - 3};
+        content = without_mark(content);
         return text_from_utf8(ctx, content.data, content.size);
     }
     return JS_NewUint8ArrayCopy(ctx, content.data, content.size);
+}
+
+static JSValue parse_content(JSContext *ctx, struct slice content)
+{
+    const char *bytes = (const char *)content.data;
+    size_t rest, size = content.size;
+    JSValue text, value;
+
+    if (engine_json_too_deep(content.data, size))
+        return JS_ThrowRangeError(ctx, "the JSON text is nested too deeply");
+    if (text_is_utf8(content.data, size, &rest))
+        return JS_ParseJSON(ctx, bytes, size, "<request body>");
+    text = text_from_utf8(ctx, content.data, size); /* as text() and JSON.parse() would */
+    bytes = JS_IsException(text) ? NULL : JS_ToCStringLen(ctx, &size, text);
+    value = bytes ? JS_ParseJSON(ctx, bytes, size, "<request body>") : JS_EXCEPTION;
+    JS_FreeCString(ctx, bytes);
+    JS_FreeValue(ctx, text);
+    return value;
+}
+
+enum { CONTENT_TEXT, CONTENT_JSON };
+
+/* requestText() and requestJson() -> promise of all content */
+static JSValue request_promise(JSContext *ctx, JSValueConst this_value, int argc,
+                               JSValueConst *argv, int as)
+{
+    struct slice content;
+    JSValue value = JS_EXCEPTION;
+
+    (void)this_value, (void)argc, (void)argv;
+    if (take_content(ctx, &content)) {
+        content = without_mark(content);
+        value = as == CONTENT_JSON ? parse_content(ctx, content)
+                                   : text_from_utf8(ctx, content.data, content.size);
+    }
+    return engine_settled_promise(ctx, value);
 }
 
 /* requestPiece() -> Uint8Array, or undefined at the end */
@@ -137,6 +189,19 @@ static JSValue respond(JSContext *ctx, JSValueConst this_value, int argc, JSValu
     if (response_state() != RESPONSE_NONE)
         return throw_answered(ctx);
     if (!put_head(ctx, argv[0], argv[1]) || !response_send(ctx, argv[2]))
+        return JS_EXCEPTION;
+    return JS_UNDEFINED;
+}
+
+/* respondTyped(status, content type or null, content): all at once */
+static JSValue respond_typed(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    (void)this_value, (void)argc;
+    if (response_state() != RESPONSE_NONE)
+        return throw_answered(ctx);
+    if (!response_start(ctx, argv[0]) ||
+        (!JS_IsNull(argv[1]) && !response_content_type(ctx, argv[1])) ||
+        !response_send(ctx, argv[2]))
         return JS_EXCEPTION;
     return JS_UNDEFINED;
 }
@@ -209,8 +274,11 @@ int web_add_natives(JSContext *ctx, JSValueConst native)
         JS_CFUNC_DEF("requestHead", 0, request_head),
         JS_CFUNC_DEF("requestFields", 0, request_fields),
         JS_CFUNC_DEF("requestContent", 1, request_content),
+        JS_CFUNC_MAGIC_DEF("requestText", 0, request_promise, CONTENT_TEXT),
+        JS_CFUNC_MAGIC_DEF("requestJson", 0, request_promise, CONTENT_JSON),
         JS_CFUNC_DEF("requestPiece", 0, request_piece),
         JS_CFUNC_DEF("respond", 3, respond),
+        JS_CFUNC_DEF("respondTyped", 3, respond_typed),
         JS_CFUNC_DEF("respondHead", 2, respond_head),
         JS_CFUNC_DEF("respondPiece", 1, respond_piece),
         JS_CFUNC_DEF("respondEnd", 0, respond_end),

@@ -133,23 +133,27 @@
         },
     }, { highWaterMark: 0 });
 
+    const SPENT = Symbol('spent'); // INCOMING, once it was used
+    const isUsed = (body) => body === SPENT || Array.isArray(body);
     class Body {
-        #body; #used = false; #stream = null;
+        #body; // in a list of its own once it was used
         constructor(body) { this.#body = body; }
         get body() {
-            if (this.#body === null) return null;
-            if (!this.#stream) {
-                const body = this.#body;
-                this.#stream = body === INCOMING ? incomingStream()
-                    : body instanceof ReadableStream ? body : ReadableStream.from([toBytes(body)]);
-            }
-            return this.#stream;
+            const used = isUsed(this.#body), body = !used ? this.#body : this.#body === SPENT ? INCOMING : this.#body[0];
+            if (body === null || body instanceof ReadableStream) return body;
+            const stream = body === INCOMING ? incomingStream() : ReadableStream.from([toBytes(body)]);
+            this.#body = used ? [stream] : stream;
+            return stream;
         }
-        get bodyUsed() { return this.#used || Boolean(this.#stream?.locked); }
+        get bodyUsed() {
+            const body = this.#body;
+            return isUsed(body) || (body instanceof ReadableStream && body.locked);
+        }
         #take() {
             if (this.bodyUsed) throw new TypeError('the body was already read');
-            if (this.#body !== null) this.#used = true;
-            return this.#stream ?? this.#body;
+            const body = this.#body;
+            if (body !== null) this.#body = body === INCOMING ? SPENT : [body];
+            return body;
         }
         async #read(asText) {
             const body = this.#take();
@@ -164,14 +168,14 @@
             if (typeof body === 'string') return asText ? body.toWellFormed() : native.encodeUtf8(body);
             return asText ? new TextDecoder().decode(body) : body.slice();
         }
-        text() { return this.#read(true); }
-        async json() {
-            if (this.#body === INCOMING && !this.#stream) { // the usual case, in one step
-                this.#take();
-                return JSON.parse(native.requestContent(true));
-            }
-            return JSON.parse(await this.#read(true));
+        #takeIncoming() { // the usual case, in one step
+            if (this.#body !== INCOMING) return false;
+            this.#body = SPENT;
+            return true;
         }
+        async #readJson() { return native.json.parse(await this.#read(true)); }
+        text() { return this.#takeIncoming() ? native.requestText() : this.#read(true); }
+        json() { return this.#takeIncoming() ? native.requestJson() : this.#readJson(); }
         bytes() { return this.#read(false); }
         async arrayBuffer() { return (await this.#read(false)).buffer; }
         async blob() { return new Blob([await this.#read(false)], { type: this.headers.get('content-type') ?? '' }); }
@@ -188,13 +192,15 @@
             if (this.bodyUsed) throw new TypeError('the body was already read');
             if (this.#body === null || typeof this.#body === 'string' || this.#body instanceof Uint8Array) return this.#body;
             const [mine, other] = this.body.tee();
-            this.#body = this.#stream = mine;
+            this.#body = mine;
             return other;
         }
         static copy(from) { return from.#copy(); }
+        static unread(from) { const body = from.#body; return body instanceof ReadableStream ? from.#take() : isUsed(body) ? SPENT : body; }
     }
-    const copyBody = Body.copy;
+    const copyBody = Body.copy, unreadBody = Body.unread; // the latter is SPENT when it was read
     delete Body.copy;
+    delete Body.unread;
 
     const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH'];
     const methodName = (text) => {
@@ -254,27 +260,43 @@
             throw new RangeError('the response status must be a whole number from 200 to 599');
         return number;
     };
+    const DEFAULT = { statusText: '', type: 'default' };
     class Response extends Body {
-        #status; #statusText = ''; #type = 'default';
-        #headers = null; // made when asked for: most responses have a content type at most
-        #contentType;
+        #status;
+        #head; // Headers, made when asked for: until then the content type or null
+        #rare = DEFAULT;
         constructor(body, init, key, type) {
-            const [content, contentType] = key === BODY ? [body, type] : extract(body);
-            super(content);
-            this.#status = init?.status === undefined ? 200 : statusOf(init.status);
-            if (content !== null && NULL_BODY.includes(this.#status))
+            if (key !== BODY) [body, type] = extract(body);
+            super(body);
+            this.#status = 200;
+            this.#head = type;
+            if (init !== undefined && init !== null) this.#configure(init, body);
+        }
+        #configure(init, body) {
+            if (init.status !== undefined) this.#status = statusOf(init.status);
+            if (body !== null && NULL_BODY.includes(this.#status))
                 throw new TypeError(`a response with status ${this.#status} has no body`);
-            this.#contentType = contentType;
-            if (init?.statusText !== undefined) this.#statusText = String(init.statusText);
-            if (init?.headers !== undefined) this.#makeHeaders(init.headers);
+            if (init.statusText !== undefined) this.#rare = { ...DEFAULT, statusText: String(init.statusText) };
+            if (init.headers !== undefined) this.#makeHeaders(init.headers);
         }
         #makeHeaders(init) {
-            this.#headers = new Headers(init);
-            if (this.#contentType && !this.#headers.has('content-type')) this.#headers.set('content-type', this.#contentType);
-            return this.#headers;
+            const headers = new Headers(init), type = this.#head;
+            if (type && !headers.has('content-type')) headers.set('content-type', type);
+            return (this.#head = headers);
+        }
+        static answer(response) {
+            if (typeof response !== 'object' || response === null || !(#status in response))
+                throw new TypeError(`the handler must return a Response, not ${internals.inspect(response, 0)}`);
+            if (response.#rare.type === 'error') throw new TypeError('the handler returned Response.error()');
+            const body = unreadBody(response), head = response.#head, status = response.#status;
+            if (body === SPENT) throw new TypeError('the body was already read');
+            if (body instanceof ReadableStream) return stream(status, response[FLAT], body);
+            if (body === INCOMING) return stream(status, response[FLAT], incomingStream());
+            if (head instanceof Headers) native.respond(status, head[FLAT], body ?? undefined);
+            else native.respondTyped(status, head, body ?? undefined);
         }
         static json(data, init) {
-            const text = JSON.stringify(data);
+            const text = native.json.stringify(data);
             if (text === undefined) throw new TypeError('the value has no JSON form');
             return new Response(text, init, BODY, 'application/json');
         }
@@ -282,18 +304,18 @@
             if (![301, 302, 303, 307, 308].includes(status)) throw new RangeError(`${status} is not a redirect status`);
             return new Response(null, { status, headers: { location: new URL(url).href } });
         }
-        static error() { const response = new Response(); response.#type = 'error'; return response; }
-        get status() { return this.#type === 'error' ? 0 : this.#status; }
+        static error() { const response = new Response(); response.#rare = { ...DEFAULT, type: 'error' }; return response; }
+        get status() { return this.#rare.type === 'error' ? 0 : this.#status; }
         get ok() { return this.status >= 200 && this.status <= 299; }
-        get statusText() { return this.#statusText; }
-        get headers() { return this.#headers ?? this.#makeHeaders(); }
-        get type() { return this.#type; }
+        get statusText() { return this.#rare.statusText; }
+        get headers() { return this.#head instanceof Headers ? this.#head : this.#makeHeaders(); }
+        get type() { return this.#rare.type; }
         get url() { return ''; }
         get redirected() { return false; }
         clone() {
-            return new Response(copyBody(this), { status: this.#status, statusText: this.#statusText, headers: this.headers });
+            return new Response(copyBody(this), { status: this.#status, statusText: this.statusText, headers: this.headers });
         }
-        get [FLAT]() { return this.#headers ? this.#headers[FLAT] : this.#contentType ? ['content-type', this.#contentType] : []; }
+        get [FLAT]() { return this.#head instanceof Headers ? this.#head[FLAT] : this.#head ? ['content-type', this.#head] : []; }
         [internals.inspectParts]() { return { status: this.status, headers: this.headers }; }
     }
 
@@ -310,15 +332,8 @@
         }
         native.respondEnd();
     };
-    const send = (response) => {
-        if (!(response instanceof Response))
-            throw new TypeError(`the handler must return a Response, not ${internals.inspect(response, 0)}`);
-        if (response.type === 'error') throw new TypeError('the handler returned Response.error()');
-        const body = response[BODY]();
-        if (body instanceof ReadableStream) return stream(response.status, response[FLAT], body);
-        if (body === INCOMING) return stream(response.status, response[FLAT], incomingStream());
-        native.respond(response.status, response[FLAT], body ?? undefined);
-    };
+    const send = Response.answer;
+    delete Response.answer;
 
     const pending = [];
     const context = {
@@ -335,11 +350,8 @@
         const sent = send(response);
         if (sent !== undefined || pending.length) return finish(sent);
     };
-    // What tfaas_handle calls for a handler of this form.
-    internals.serve = (handler, owner) => () => {
-        const result = handler.call(owner, new Request(INCOMING), process.env, context);
-        return typeof result?.then === 'function' ? result.then(answer) : answer(result);
-    };
+    // What tfaas_handle needs for a handler of this form.
+    internals.fetchForm = (handler, owner) => ({ handler, owner, answer, newRequest: () => new Request(INCOMING), env: process.env, context });
 
     const fetch = async () => { throw new TypeError('fetch failed: outbound requests are not available to this function'); };
     internals.define(globalThis, { Headers, Blob, FormData, Request, Response, fetch });

@@ -213,7 +213,7 @@
 
     // --- the handler ---
     const OPENFAAS = 1, FETCH = 2;
-    const fetchForm = (handler, owner) => ({ form: FETCH, handler: internals.serve(handler, owner), owner: undefined });
+    const fetchForm = (handler, owner) => ({ form: FETCH, ...internals.fetchForm(handler, owner) });
     const openfaasForm = (handler, owner) => ({ form: OPENFAAS, handler, owner });
     const findHandler = (exported, esm) => {
         if (!esm && typeof exported === 'function') return openfaasForm(exported, undefined);
