@@ -130,7 +130,6 @@ struct function *registry_put(struct daemon *d, struct store_function *stored)
     store_function_free(&f->stored);
     f->stored = *stored;
     memset(stored, 0, sizeof *stored);
-    f->sample = memcmp(f->stored.digest, d->sample_digest, PACKAGE_DIGEST_SIZE) == 0;
     /* Checked at deploy; a state folder of another version may hold what is refused today. */
     if (function_settings_of(&d->config, f->stored.spec, &s, &error) != TFAAS_OK) {
         daemon_log("function %s: %s; defaults are used", f->key, error.text);
@@ -144,6 +143,7 @@ struct function *registry_put(struct daemon *d, struct store_function *stored)
     f->min_replicas = s.min_replicas;
     f->max_replicas = s.max_replicas;
     f->factor = s.factor;
+    f->scale.raised = 0;
     return f;
 }
 
