@@ -145,10 +145,21 @@ static tfaas_status_t read_limits(struct cursor *c, struct bundle *bundle, const
     return TFAAS_OK;
 }
 
+static tfaas_status_t read_cache(struct cursor *c, struct bundle *bundle, const char **why)
+{
+    if (cbor_uint(c) != 10 || c->failed)
+        return refuse(why, "load bundle: key 10 (compile cache) is missing or out of order");
+    bundle->cache = cbor_bytes(c);
+    if (c->failed || bundle->cache.size == 0)
+        return refuse(why, "load bundle: compile cache is not a CBOR byte string, or empty");
+    return TFAAS_OK;
+}
+
 static tfaas_status_t read_map(struct cursor *c, struct bundle *bundle, const char **why)
 {
-    if (cbor_map(c) != 9 || c->failed)
-        return refuse(why, "load bundle: not a deterministic CBOR map of 9 pairs");
+    uint64_t pairs = cbor_map(c);
+    if (c->failed || (pairs != 9 && pairs != 10))
+        return refuse(why, "load bundle: not a deterministic CBOR map of 9 or 10 pairs");
     if (cbor_uint(c) != 1 || c->failed)
         return refuse(why, "load bundle: key 1 (package) is missing or out of order");
     bundle->package = cbor_bytes(c);
@@ -168,6 +179,8 @@ static tfaas_status_t read_map(struct cursor *c, struct bundle *bundle, const ch
         status = read_pairs(c, &secret_kind, &bundle->secrets, &bundle->secret_count, why);
     if (status == TFAAS_OK)
         status = read_limits(c, bundle, why);
+    if (status == TFAAS_OK && pairs == 10)
+        status = read_cache(c, bundle, why);
     if (status == TFAAS_OK && cursor_left(c) != 0)
         return refuse(why, "load bundle: bytes after the end");
     return status;
@@ -229,7 +242,7 @@ static void put_pairs(struct writer *w, const struct pair_kind *kind,
 
 static void put_bundle(struct writer *w, const struct bundle *bundle)
 {
-    cbor_put_map(w, 9);
+    cbor_put_map(w, bundle->cache.size > 0 ? 10 : 9);
     cbor_put_uint(w, 1);
     cbor_put_bytes(w, bundle->package.data, bundle->package.size);
     cbor_put_uint(w, 2);
@@ -242,6 +255,10 @@ static void put_bundle(struct writer *w, const struct bundle *bundle)
         cbor_put_uint(w, 5 + i);
         cbor_put_uint(w, limits[i]);
     }
+    if (bundle->cache.size > 0) {
+        cbor_put_uint(w, 10);
+        cbor_put_bytes(w, bundle->cache.data, bundle->cache.size);
+    }
 }
 
 tfaas_status_t bundle_write(const struct bundle *bundle, uint8_t **out, size_t *out_size)
@@ -249,7 +266,7 @@ tfaas_status_t bundle_write(const struct bundle *bundle, uint8_t **out, size_t *
     *out = NULL;
     *out_size = 0;
     const char *why;
-    if (bundle->package.size > PACKAGE_SIZE_MAX)
+    if (bundle->package.size > PACKAGE_SIZE_MAX || bundle->cache.size > TFAAS_LOAD_MAX)
         return TFAAS_TOO_LARGE;
     tfaas_status_t status = check_name(bundle->name, &why);
     if (status == TFAAS_OK)

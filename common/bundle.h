@@ -5,7 +5,9 @@
  *   deterministic CBOR map { 1: package (bytes, see package.h), 2: name (text),
  *     3: [ [env name (text), value (text)], ... ], 4: [ [secret name (text), content (bytes)], ...
  * ], 5: memory limit, bytes, 6: default deadline, ns, 7: response limit, bytes, 8: log limit,
- * bytes, 9: host calls per invocation } env and secrets keep the order given, no name twice.
+ * bytes, 9: host calls per invocation, 10: compile cache (bytes, not empty; or no such key) }
+ * env and secrets keep the order given, no name twice. The cache is what a core of the same trust
+ * domain sent as CACHE; one that does not open is ignored.
  */
 #ifndef TFAAS_COMMON_BUNDLE_H
 #define TFAAS_COMMON_BUNDLE_H
@@ -26,6 +28,7 @@ struct bundle {
     struct bundle_pair *env, *secrets; /* malloc'ed by bundle_read */
     size_t env_count, secret_count;
     uint64_t memory_limit, deadline_ns, response_limit, log_limit, hostcall_limit;
+    struct span cache; /* size 0: none */
 };
 
 /* Spans point into `data`. BAD_REQUEST / TOO_LARGE / NO_SPACE with *why, which names the field. */

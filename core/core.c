@@ -1,6 +1,7 @@
 /* core.c - see core.h: preparation before the fork, and the loop that serves the window. */
 #include "core.h"
 
+#include "cache.h"
 #include "engine/engine.h"
 #include "invoke.h"
 #include "loaded.h"
@@ -22,6 +23,7 @@ int core_prepare(const char **why)
         *why = "libsodium did not start";
         return 0;
     }
+    cache_prepare();
     sched_setup();
     if (engine_start(text, sizeof text) != TFAAS_OK)
         return 0;
@@ -42,6 +44,7 @@ static void wait_for_work(void)
 
 void core_serve(void)
 {
+    cache_enter(plat_domain()); /* first: it wipes what is not this domain's */
     random_reseed();
     void *window = plat_window();
     message_setup(window);
@@ -49,6 +52,8 @@ void core_serve(void)
     if (!window_check(window))
         message_fault("the window has another format than this core");
     sched_setup();
+    /* The rest is for the engine, the packages, and idle slots. */
+    memory_budget_set(plat_memory_max() / 4 * 3);
     for (;;) {
         unsigned handled = message_handle(MESSAGES_PER_ROUND);
         if (handled)

@@ -439,6 +439,8 @@ static void result_fill(struct module *m, struct instrument_result *result)
 {
     result->memory_min_pages = m->memory_min;
     result->memory_max_pages = m->memory_max;
+    result->table_elements = m->table_elements;
+    result->table_count = m->table_count;
     result->has_memory = m->has_memory;
     result->has_start = m->has_start;
     result->mutates_tables = m->mutates_tables;

@@ -42,6 +42,8 @@ struct instrument_result {
     uint32_t memory_min_pages, memory_max_pages; /* of the one memory; max = 65536 if none given */
     uint32_t mutable_global_count;               /* exported as tfaas:g<module global index> */
     uint32_t *mutable_global_index;              /* malloc'ed */
+    uint64_t table_elements;                     /* at the start, in all tables */
+    uint32_t table_count;
     bool has_memory, has_start;
     bool mutates_tables; /* table.set/grow/fill/copy/init, elem.drop, memory.init, data.drop: state
                           * outside linear memory and globals, so no image after init */

@@ -167,6 +167,7 @@ struct module {
     uint32_t type_count, func_count, import_count, global_count, mutable_count, table_count;
     uint32_t several_count; /* types with several results */
     uint32_t data_count;
+    uint64_t table_elements; /* sum of the tables' minimums */
     uint32_t memory_min, memory_max, start;
     bool has_memory, has_start, mutates_tables;
 };

@@ -200,7 +200,7 @@ static void tables_parse(struct module *m, struct cursor *c)
         if (cursor_left(c) > 0 && c->base[c->at] == 0x40)
             diag_refuse(c->diag, at, "tables with an initial value are not supported");
         (void)reference_type_read(c);
-        (void)limits_read(c, "table");
+        m->table_elements += limits_read(c, "table").min;
         m->table_count++;
     }
 }

@@ -305,6 +305,10 @@ static tfaas_status_t set_up(struct task *task, struct memory_slot *slot, char *
 {
     struct loaded *loaded = task->function;
     task->slot = slot;
+    if (!memory_slot_claim(slot, loaded->table_bytes)) {
+        (void)snprintf(why, why_size, "the core has no memory for another run now");
+        return TFAAS_UNAVAILABLE;
+    }
     memory_set_current(slot);
     tfaas_status_t status =
         engine_instantiate(loaded->module, slot, &task->run, &task->instance, why, why_size);
@@ -531,16 +535,15 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
 {
     struct loaded *loaded = task->function;
     struct memory_image image;
-    size_t limit = task->slot->image->limit;
-    tfaas_status_t status = memory_image_create(&image, task->slot->base, task->slot->size, limit);
+    tfaas_status_t status = memory_image_take(&image, task->slot);
     if (status != TFAAS_OK) {
         (void)snprintf(why, why_size, "no memory for the image");
         return status;
     }
+    /* A fresh instance runs nothing and has no data segments: it leaves the memory as it is. */
     struct engine_instance loaded_instance = task->instance, fresh = {0};
-    struct memory_slot *slot = memory_slot_new(&image);
-    bool ok = slot && engine_instantiate(loaded->module, slot, &task->run, &fresh, why, why_size) ==
-                          TFAAS_OK;
+    bool ok = engine_instantiate(loaded->module, task->slot, &task->run, &fresh, why, why_size) ==
+              TFAAS_OK;
     uint32_t count = loaded->mutable_global_count;
     if (ok && count > GLOBALS_KEPT_MAX) {
         (void)snprintf(why, why_size, "%u mutable globals, at most %u can be kept", count,
@@ -551,8 +554,6 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
         status = TFAAS_INTERNAL;
     }
     engine_instance_free(&fresh);
-    memory_slot_free(slot);
-    memory_set_current(task->slot);
     if (status != TFAAS_OK) {
         memory_image_destroy(&image);
         return status;
@@ -566,17 +567,40 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
     return TFAAS_OK;
 }
 
+/* The sealed code the host asked for, in pieces, as the ring has room. */
+static tfaas_status_t send_cache(struct task *task)
+{
+    struct loaded *loaded = task->function;
+    for (size_t at = 0; at < loaded->cache_size;) {
+        size_t left = loaded->cache_size - at;
+        size_t piece = left < TFAAS_PAYLOAD_MAX ? left : TFAAS_PAYLOAD_MAX;
+        struct tfaas_slot slot = {.kind = TFAAS_CACHE,
+                                  .id = loaded->function.id,
+                                  .arg = {loaded->cache_size, at}};
+        if (message_send(task, &slot, loaded->cache + at, piece) != TFAAS_OK)
+            return task->run.stop;
+        at += piece;
+    }
+    free(loaded->cache);
+    loaded->cache = NULL;
+    loaded->cache_size = 0;
+    message_flush();
+    return TFAAS_OK;
+}
+
 static void load_body_run(struct task *task)
 {
     struct loaded *loaded = task->function;
     char why[400] = "";
-    struct memory_slot *slot = memory_slot_new(&loaded->image);
-    tfaas_status_t status = TFAAS_NO_SPACE;
     task->run.log_limit = LOAD_TEXT_MAX;
     task->run.hostcall_limit = loaded->function.bundle.hostcall_limit;
+    tfaas_status_t status = loaded->cache ? send_cache(task) : TFAAS_OK;
+    struct memory_slot *slot = status == TFAAS_OK ? memory_slot_new(&loaded->image) : NULL;
     if (slot) {
         memory_slot_open(slot);
         status = set_up(task, slot, why, sizeof why);
+    } else if (status == TFAAS_OK) {
+        status = TFAAS_NO_SPACE;
     }
     if (status == TFAAS_OK)
         status = initialise(task, why, sizeof why);
@@ -628,7 +652,8 @@ tfaas_status_t invoke_end_load(struct task *task)
     struct tfaas_slot slot = {.kind = TFAAS_LOADED,
                               .id = loaded->function.id,
                               .arg = {task->status, loaded->image.size,
-                                      plat_now_ns() - loaded->load_started_ns, loaded->load_work}};
+                                      plat_now_ns() - loaded->load_started_ns, loaded->load_work,
+                                      loaded->code}};
     if (message_send(NULL, &slot, task->text, failed ? task->text_size : 0) == TFAAS_BUSY)
         return TFAAS_BUSY;
     loaded->state = failed ? LOADED_FAILED : LOADED_READY;

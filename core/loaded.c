@@ -2,6 +2,7 @@
  * here, and has its image taken. Never accepts native code from outside. */
 #include "loaded.h"
 
+#include "cache.h"
 #include "instrument.h"
 #include "invoke.h"
 #include "message.h"
@@ -22,6 +23,7 @@ static uint32_t answers_due; /* functions with answer_due */
 static struct {
     struct engine_module *module;
     struct memory_image image;
+    bool settled; /* the image is where all slots of this worker share its pages */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
     uint32_t *mutable_globals, mutable_global_count;
@@ -33,27 +35,55 @@ struct loaded *loaded_find(uint32_t id)
     return loaded && loaded->state != LOADED_EMPTY ? loaded : NULL;
 }
 
-static void loaded_free(struct loaded *loaded)
+/* Idle slots of all functions, unused for longest first. */
+static struct memory_slot_list idle_all = TAILQ_HEAD_INITIALIZER(idle_all);
+static uint32_t idle_all_count;
+
+static struct memory_slot *unlink_idle(struct memory_slot *slot)
 {
-    while (loaded->idle) {
-        struct memory_slot *slot = loaded->idle;
-        loaded->idle = slot->next;
-        memory_slot_free(slot);
-    }
-    memory_image_destroy(&loaded->image);
-    if (loaded->owns_module) {
-        engine_module_free(loaded->module);
-        free(loaded->mutable_globals);
-    }
-    free(loaded->why);
-    struct function *function = &loaded->function;
-    vfs_free(&function->vfs);
+    struct loaded *loaded = slot->owner;
+    TAILQ_REMOVE(&loaded->idle, slot, of_owner);
+    TAILQ_REMOVE(&idle_all, slot, of_all);
+    loaded->idle_count--;
+    idle_all_count--;
+    return slot;
+}
+
+static void link_idle(struct loaded *loaded, struct memory_slot *slot)
+{
+    if (idle_all_count == IDLE_SLOTS_ALL)
+        memory_slot_free(unlink_idle(TAILQ_FIRST(&idle_all)));
+    slot->owner = loaded;
+    TAILQ_INSERT_HEAD(&loaded->idle, slot, of_owner);
+    TAILQ_INSERT_TAIL(&idle_all, slot, of_all);
+    loaded->idle_count++;
+    idle_all_count++;
+}
+
+static void drop_bundle(struct function *function)
+{
     package_free(&function->package);
     bundle_free(&function->bundle);
     if (function->bundle_bytes) {
         sodium_memzero(function->bundle_bytes, function->bundle_size); /* it holds secrets */
         free(function->bundle_bytes);
     }
+    function->bundle_bytes = NULL;
+}
+
+static void loaded_free(struct loaded *loaded)
+{
+    while (loaded->idle_count > 0)
+        memory_slot_free(unlink_idle(TAILQ_FIRST(&loaded->idle)));
+    memory_image_destroy(&loaded->image);
+    if (loaded->owns_module) {
+        engine_module_free(loaded->module);
+        free(loaded->mutable_globals);
+    }
+    free(loaded->why);
+    free(loaded->cache);
+    vfs_free(&loaded->function.vfs);
+    drop_bundle(&loaded->function);
     free(loaded);
 }
 
@@ -116,26 +146,21 @@ tfaas_status_t loaded_unload(uint32_t id)
 
 struct memory_slot *loaded_take_slot(struct loaded *loaded)
 {
-    struct memory_slot *slot = loaded->idle;
-    if (!slot)
-        return memory_slot_new(&loaded->image);
-    loaded->idle = slot->next;
-    loaded->idle_count--;
-    slot->next = NULL;
-    return slot;
+    if (loaded->idle_count > 0)
+        return unlink_idle(TAILQ_FIRST(&loaded->idle));
+    return memory_slot_new(&loaded->image);
 }
 
 uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
 {
     bool ok;
     uint32_t pages = memory_restore(slot, &ok);
-    if (!ok || loaded->idle_count >= IDLE_SLOTS_MAX || loaded->function.unloading) {
+    if (!ok || loaded->idle_count >= IDLE_SLOTS_MAX || loaded->function.unloading ||
+        memory_crowded()) {
         memory_slot_free(slot);
         return pages;
     }
-    slot->next = loaded->idle;
-    loaded->idle = slot;
-    loaded->idle_count++;
+    link_idle(loaded, slot);
     return pages;
 }
 
@@ -168,6 +193,35 @@ static tfaas_status_t first_image(struct memory_image *image,
     return status;
 }
 
+/* Compiles, and seals the result when the host asked for it. */
+static tfaas_status_t compile(struct loaded *loaded, const struct instrument_result *result,
+                              char *why, size_t why_size)
+{
+    tfaas_status_t status =
+        engine_compile(result->module, result->module_size, &loaded->module, why, why_size);
+    if (status != TFAAS_OK)
+        return status;
+    loaded->owns_module = true;
+    loaded->code = TFAAS_CODE_COMPILED;
+    loaded->load_work = result->compile_work;
+    if (!loaded->wants_cache)
+        return TFAAS_OK;
+    struct span code;
+    uint8_t *saved = NULL;
+    /* Without memory for it, or past its bound, there is no cache: the load is as good. */
+    if (engine_save(loaded->module, &saved, &code.size) == TFAAS_OK) {
+        code.data = saved;
+        if (cache_seal(code, loaded->function.digest, &loaded->cache, &loaded->cache_size) !=
+                TFAAS_OK ||
+            loaded->cache_size > TFAAS_CACHE_MAX) {
+            free(loaded->cache);
+            loaded->cache = NULL;
+        }
+    }
+    free(saved);
+    return TFAAS_OK;
+}
+
 static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_size)
 {
     struct function *function = &loaded->function;
@@ -176,9 +230,8 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
     tfaas_status_t status = instrument(module.data, module.size, &result, why, why_size);
     if (status != TFAAS_OK)
         return status;
-    loaded->owns_module = true;
-    loaded->load_work = result.compile_work;
-    status = engine_compile(result.module, result.module_size, &loaded->module, why, why_size);
+    if (!loaded->module)
+        status = compile(loaded, &result, why, why_size);
     if (status != TFAAS_OK)
         goto out;
     if (engine_has(loaded->module, ENTRY_HANDLE)) {
@@ -198,6 +251,9 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
         goto out;
     }
     loaded->init_each_run = result.mutates_tables;
+    uint64_t elements = result.mutates_tables ? (uint64_t)result.table_count * ENGINE_TABLE_MAX
+                                              : result.table_elements;
+    loaded->table_bytes = (size_t)elements * ENGINE_ELEMENT_BYTES;
     loaded->mutable_globals = result.mutable_global_index;
     loaded->mutable_global_count = result.mutable_global_count;
     result.mutable_global_index = NULL;
@@ -212,15 +268,50 @@ static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
     struct function *function = &loaded->function;
     function->kind = FUNCTION_REACTOR;
     loaded->module = js.module;
+    loaded->code = TFAAS_CODE_CORE;
     loaded->mutable_globals = js.mutable_globals;
     loaded->mutable_global_count = js.mutable_global_count;
     memcpy(loaded->globals, js.globals, sizeof js.globals);
     loaded->global_count = js.global_count;
-    tfaas_status_t status =
-        memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
+    tfaas_status_t status = js.settled ? TFAAS_OK : memory_image_settle(&js.image);
+    js.settled = status == TFAAS_OK;
+    if (status == TFAAS_OK)
+        status = memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
     if (status == TFAAS_MEMORY_LIMIT)
         (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
                        js.image.tracked);
+    return status;
+}
+
+/* Takes the code out of the cache that came with the bundle; what does not open is ignored. The bundle
+ * lives as long as the function, so it is made anew without the cache, which is several times its size. */
+static tfaas_status_t use_cache(struct loaded *loaded, const char **reason)
+{
+    struct function *function = &loaded->function;
+    struct span cache = function->bundle.cache, code;
+    char ignored[128];
+    uint8_t *sealed = function->bundle_bytes + (cache.data - function->bundle_bytes);
+    if (span_is(function->package.runtime, "wasm") &&
+        cache_open(sealed, cache.size, function->digest, &code) &&
+        engine_load(code.data, code.size, &loaded->module, ignored, sizeof ignored) == TFAAS_OK) {
+        loaded->owns_module = true;
+        loaded->code = TFAAS_CODE_CACHED;
+    }
+    uint8_t *bytes;
+    size_t size;
+    function->bundle.cache = (struct span){NULL, 0};
+    tfaas_status_t status = bundle_write(&function->bundle, &bytes, &size);
+    if (status != TFAAS_OK) {
+        *reason = "load bundle: no memory";
+        return status;
+    }
+    drop_bundle(function);
+    function->bundle_bytes = bytes;
+    function->bundle_size = size;
+    status = bundle_read(bytes, size, &function->bundle, reason);
+    struct span package = function->bundle.package;
+    if (status == TFAAS_OK)
+        status = package_read(package.data, package.size, &function->package, reason);
     return status;
 }
 
@@ -235,12 +326,15 @@ static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_s
     if (status == TFAAS_OK)
         status = package_read(package.data, package.size, &function->package, &reason);
     if (status == TFAAS_OK)
+        crypto_hash_sha256(function->digest, package.data, package.size);
+    if (status == TFAAS_OK && function->bundle.cache.size > 0)
+        status = use_cache(loaded, &reason);
+    if (status == TFAAS_OK)
         status = vfs_build(&function->vfs, &function->package, &function->bundle, &reason);
     if (status != TFAAS_OK) {
         (void)snprintf(why, why_size, "%s", reason);
         return status;
     }
-    crypto_hash_sha256(function->digest, package.data, package.size);
     struct span entry = function->package.entry;
     (void)snprintf(function->entry, sizeof function->entry, "/function/%.*s", (int)entry.size,
                    (const char *)entry.data);
@@ -259,6 +353,8 @@ static void start_loading(struct loaded *loaded)
     char why[512] = "";
     loaded->load_started_ns = plat_now_ns();
     tfaas_status_t status = load_bundle(loaded, why, sizeof why);
+    if (loaded->wants_cache) /* what runs from here on shall find no key to seal code of its own */
+        cache_forget();
     loaded->state = LOADED_LOADING;
     if (status == TFAAS_OK)
         status = invoke_load(loaded);
@@ -273,9 +369,11 @@ static void start_loading(struct loaded *loaded)
     sched_wake_all(TASK_WAIT_FUNCTION);
 }
 
-tfaas_status_t loaded_receive(uint32_t id, uint64_t total, uint64_t offset, const uint8_t *piece,
-                              size_t size)
+tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piece)
 {
+    uint32_t id = slot->id;
+    uint64_t total = slot->arg[0], offset = slot->arg[1];
+    size_t size = slot->size;
     if (id >= TFAAS_FUNCTIONS_MAX || total == 0 || total > TFAAS_LOAD_MAX || size == 0)
         return TFAAS_PEER_DEAD;
     struct loaded *loaded = table[id];
@@ -290,6 +388,7 @@ tfaas_status_t loaded_receive(uint32_t id, uint64_t total, uint64_t offset, cons
         loaded->function.bundle_bytes = bytes;
         loaded->function.bundle_size = (size_t)total;
         loaded->state = LOADED_RECEIVING;
+        TAILQ_INIT(&loaded->idle);
         table[id] = loaded;
     }
     if (!loaded || loaded->state != LOADED_RECEIVING || total != loaded->function.bundle_size ||
@@ -297,6 +396,7 @@ tfaas_status_t loaded_receive(uint32_t id, uint64_t total, uint64_t offset, cons
         return TFAAS_PEER_DEAD;
     memcpy(loaded->function.bundle_bytes + offset, piece, size);
     loaded->received += size;
+    loaded->wants_cache = (slot->flags & TFAAS_WANT_CACHE) != 0;
     if (loaded->received == total)
         start_loading(loaded);
     return TFAAS_OK;

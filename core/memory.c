@@ -10,11 +10,91 @@
 enum memory_page { PAGE_CLEAN = 0, PAGE_HOT, PAGE_COLD_WRITTEN };
 
 static struct memory_slot *current;
+static uint32_t split_pages;         /* of all slots */
+static uint64_t budget, claimed_sum; /* budget 0: no bound */
+static uint64_t images_sum;          /* what images take, beside the budget and bounded by it */
 bool memory_restore_disabled;
+
+void memory_budget_set(uint64_t bytes)
+{
+    budget = bytes;
+}
+
+static bool claim(struct memory_slot *slot, size_t bytes, uint64_t most)
+{
+    if (budget > 0 && (claimed_sum > most || bytes > most - claimed_sum))
+        return false;
+    claimed_sum += bytes;
+    slot->claimed += bytes;
+    return true;
+}
+
+static void unclaim(struct memory_slot *slot)
+{
+    claimed_sum -= slot->claimed;
+    slot->claimed = slot->claimed_pages = 0;
+}
+
+bool memory_slot_claim(struct memory_slot *slot, size_t more)
+{
+    const struct memory_image *image = slot->image;
+    /* Most runs of a large memory write little of it; those of one that was opened before do not.
+     */
+    bool little = !slot->open && !image->opened && image->tracked > MEMORY_CLAIM;
+    slot->claimed_pages = little ? MEMORY_CLAIM : image->tracked;
+    return claim(slot, slot->claimed_pages + more, budget);
+}
+
+/* All tracked pages become writable. Too late to refuse: the last quarter of the process's memory
+ * is for this. */
+static void claim_rest(struct memory_slot *slot)
+{
+    size_t rest = slot->image->tracked - slot->claimed_pages;
+    slot->image->opened = true;
+    slot->claimed_pages = slot->image->tracked;
+    claimed_sum += rest;
+    slot->claimed += rest;
+}
+
+static void set_split(struct memory_slot *slot, uint32_t pages)
+{
+    split_pages += pages - slot->split;
+    slot->split = pages;
+}
+
+bool memory_crowded(void)
+{
+    return split_pages > MEMORY_SPLIT_MAX / 2;
+}
 
 static size_t round_up(size_t size, size_t unit)
 {
     return (size + unit - 1) / unit * unit;
+}
+
+static const struct plat_image *base_of(const struct memory_image *image)
+{
+    return image->lent ? image->lent : &image->own;
+}
+
+/* All pages of images are made and dropped here, so that their sum is known. */
+static void drop_pages(struct plat_image *pages)
+{
+    if (!pages->bytes)
+        return;
+    images_sum -= pages->used;
+    plat_image_destroy(pages);
+}
+
+static bool make_pages(struct plat_image *pages, const void *from, size_t size, size_t total)
+{
+    if (!plat_image_create(pages, from, size, total))
+        return false;
+    images_sum += pages->used;
+    if (budget == 0 || images_sum <= budget)
+        return true;
+    drop_pages(pages);
+    return false;
 }
 
 tfaas_status_t memory_image_create(struct memory_image *image, const void *from, size_t size,
@@ -32,10 +112,20 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
     image->heat = calloc(image->tracked / PLAT_PAGE, 1);
     if (!image->heat)
         return TFAAS_NO_SPACE;
-    if (!plat_image_create(&image->pages, from, size, image->tracked)) {
+    if (!make_pages(&image->own, from, size, image->tracked)) {
         memory_image_destroy(image);
         return TFAAS_NO_SPACE;
     }
+    return TFAAS_OK;
+}
+
+tfaas_status_t memory_image_settle(struct memory_image *image)
+{
+    struct plat_image settled;
+    if (!make_pages(&settled, image->own.bytes, image->own.size, image->own.size))
+        return TFAAS_NO_SPACE;
+    drop_pages(&image->own);
+    image->own = settled;
     return TFAAS_OK;
 }
 
@@ -46,30 +136,113 @@ tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memo
     memset(image, 0, sizeof *image);
     if (base->tracked > limit)
         return TFAAS_MEMORY_LIMIT;
-    *image = *base;
+    image->lent = base_of(base);
+    image->size = base->size;
+    image->tracked = base->tracked;
     image->limit = limit;
-    image->borrowed = true;
-    image->slot_count = 0;
     image->heat = calloc(image->tracked / PLAT_PAGE + 1, 1);
     return image->heat ? TFAAS_OK : TFAAS_NO_SPACE;
+}
+
+/* The pages of `slot` that differ from its image's base. What lies past the guest's size it cannot have
+ * written: zeros, as in the base. False: too many, or the guest's memory is larger than the base. */
+static bool find_delta(struct memory_image *image, const struct memory_slot *slot)
+{
+    if (slot->size > image->tracked)
+        return false;
+    for (uint32_t page = 0; page < slot->size / PLAT_PAGE; page++) {
+        size_t at = (size_t)page * PLAT_PAGE;
+        if (memcmp(slot->base + at, base_of(image)->bytes + at, PLAT_PAGE) == 0)
+            continue;
+        if (image->delta_count == MEMORY_DELTA_MAX)
+            return false;
+        image->delta_page[image->delta_count++] = page;
+    }
+    return true;
+}
+
+static bool pack_delta(struct memory_image *image, const struct memory_slot *slot)
+{
+    size_t size = (size_t)image->delta_count * PLAT_PAGE;
+    if (size == 0)
+        return true;
+    uint8_t *packed = malloc(size);
+    if (!packed)
+        return false;
+    for (uint32_t i = 0; i < image->delta_count; i++)
+        memcpy(packed + (size_t)i * PLAT_PAGE,
+               slot->base + (size_t)image->delta_page[i] * PLAT_PAGE, PLAT_PAGE);
+    bool ok = make_pages(&image->delta, packed, size, size);
+    free(packed);
+    return ok;
+}
+
+tfaas_status_t memory_image_take(struct memory_image *image, const struct memory_slot *slot)
+{
+    const struct memory_image *from = slot->image;
+    if (!from->lent)
+        return memory_image_create(image, slot->base, slot->size, from->limit);
+    memset(image, 0, sizeof *image);
+    image->lent = from->lent;
+    image->tracked = from->tracked;
+    if (!find_delta(image, slot))
+        return memory_image_create(image, slot->base, slot->size, from->limit);
+    image->size = slot->size;
+    image->limit = from->limit;
+    image->heat = calloc(image->tracked / PLAT_PAGE + 1, 1);
+    if (image->heat && pack_delta(image, slot))
+        return TFAAS_OK;
+    memory_image_destroy(image);
+    return TFAAS_NO_SPACE;
 }
 
 void memory_image_destroy(struct memory_image *image)
 {
     free(image->heat);
-    if (image->pages.bytes && !image->borrowed)
-        plat_image_destroy(&image->pages);
+    drop_pages(&image->own);
+    drop_pages(&image->delta);
     memset(image, 0, sizeof *image);
+}
+
+const uint8_t *memory_image_page(const struct memory_image *image, uint32_t page)
+{
+    uint32_t low = 0, high = image->delta_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (image->delta_page[middle] == page)
+            return image->delta.bytes + (size_t)middle * PLAT_PAGE;
+        if (image->delta_page[middle] < page)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return base_of(image)->bytes + (size_t)page * PLAT_PAGE;
+}
+
+static void copy_back(struct memory_slot *slot, uint32_t page)
+{
+    memcpy(slot->base + (size_t)page * PLAT_PAGE, memory_image_page(slot->image, page), PLAT_PAGE);
 }
 
 static bool map_pristine(struct memory_slot *slot)
 {
-    size_t pages = slot->image->tracked / PLAT_PAGE;
+    const struct memory_image *image = slot->image;
+    size_t pages = image->tracked / PLAT_PAGE;
     if (pages == 0)
         return true;
-    if (!plat_image_map(&slot->image->pages, slot->base))
+    if (!plat_image_map(base_of(image), slot->base))
         return false;
+    if (image->delta_count > 0) {
+        plat_protect(slot->base, image->tracked, PLAT_READ_WRITE);
+        for (uint32_t i = 0; i < image->delta_count; i++)
+            copy_back(slot, image->delta_page[i]);
+        plat_protect(slot->base, image->tracked, PLAT_READ);
+    }
     memset(slot->state, PAGE_CLEAN, pages);
+    set_split(slot, 0);
+    if (split_pages + slot->hot_count > MEMORY_SPLIT_MAX)
+        slot->hot_count = 0;
+    set_split(slot, slot->hot_count);
     for (uint32_t i = 0; i < slot->hot_count; i++) {
         slot->state[slot->hot[i]] = PAGE_HOT;
         plat_protect(slot->base + (size_t)slot->hot[i] * PLAT_PAGE, PLAT_PAGE, PLAT_READ_WRITE);
@@ -114,6 +287,8 @@ void memory_slot_free(struct memory_slot *slot)
         return;
     if (current == slot)
         current = NULL;
+    set_split(slot, 0);
+    unclaim(slot);
     if (slot->base) {
         plat_release(slot->base, slot->reserved);
         slot->image->slot_count--;
@@ -126,6 +301,7 @@ void memory_slot_free(struct memory_slot *slot)
 void memory_slot_open(struct memory_slot *slot)
 {
     slot->open = true;
+    set_split(slot, 0);
     if (slot->image->tracked)
         plat_protect(slot->base, slot->image->tracked, PLAT_READ_WRITE);
 }
@@ -138,7 +314,9 @@ bool memory_grow(struct memory_slot *slot, size_t new_size)
         return false;
     }
     if (new_size > have) {
-        if (!plat_commit(slot->base + have, new_size - have)) {
+        /* The last quarter is for runs that have not begun. */
+        if (!claim(slot, new_size - have, budget - budget / 4) ||
+            !plat_commit(slot->base + have, new_size - have)) {
             slot->refused = true;
             return false;
         }
@@ -166,20 +344,16 @@ bool memory_on_write(uintptr_t address)
     uint32_t page = (uint32_t)((address - base) / PLAT_PAGE);
     if (slot->state[page] != PAGE_CLEAN)
         return false;
-    if (slot->cold_count == MEMORY_COLD_MAX) {
+    if (slot->cold_count == MEMORY_COLD_MAX || split_pages >= MEMORY_SPLIT_MAX) {
         memory_slot_open(slot);
+        claim_rest(slot);
         return true;
     }
     slot->state[page] = PAGE_COLD_WRITTEN;
     slot->cold[slot->cold_count++] = page;
+    set_split(slot, slot->split + 1);
     plat_protect(slot->base + (size_t)page * PLAT_PAGE, PLAT_PAGE, PLAT_READ_WRITE);
     return true;
-}
-
-static void copy_back(struct memory_slot *slot, uint32_t page)
-{
-    size_t at = (size_t)page * PLAT_PAGE;
-    memcpy(slot->base + at, slot->image->pages.bytes + at, PLAT_PAGE);
 }
 
 /* One more run wrote a page that was cold. True: it is hot from now on. */
@@ -200,6 +374,7 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
     *ok = true;
     slot->size = slot->peak = slot->image->size;
     slot->refused = false;
+    unclaim(slot);
     if (memory_restore_disabled)
         return 0;
     if (slot->grown) {
@@ -224,5 +399,6 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
         }
     }
     slot->cold_count = 0;
+    set_split(slot, slot->hot_count);
     return copied;
 }

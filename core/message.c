@@ -90,7 +90,7 @@ static void on_message(const struct tfaas_slot *slot)
         on_configure();
         break;
     case TFAAS_LOAD:
-        status = loaded_receive(slot->id, slot->arg[0], slot->arg[1], payload, slot->size);
+        status = loaded_receive(slot, payload);
         break;
     case TFAAS_UNLOAD:
         status = loaded_unload(slot->id);

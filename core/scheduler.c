@@ -142,17 +142,17 @@ static void on_diverted(void)
 static bool on_tick(uintptr_t pc)
 {
     struct task *task = current;
-    if (!task || task->code_start == task->code_end)
-        return false;
+    if (!task)
+        return false; /* the next switch arms a tick */
     if (pc >= task->code_start && pc < task->code_end) {
         skipped_ticks = 0;
         return true;
     }
-    /* The engine or a host call runs. When this goes on, catch it on its way back into Wasm. */
+    /* The engine or a host call runs, or the run is only being set up. When this goes on, catch it
+     * on its way back into Wasm. A tick stays armed for as long as a task runs. */
     if (++skipped_ticks >= 2)
-        plat_trap_code(task->code_start, task->code_end);
-    else
-        plat_tick_again(QUANTUM_NS);
+        plat_trap_code(task->code_start, task->code_end); /* nothing when there is no code yet */
+    plat_tick_again(QUANTUM_NS);
     return false;
 }
 
@@ -233,13 +233,6 @@ bool sched_run(void)
 
 int64_t sched_timers(uint64_t now)
 {
-    if (in_state[TASK_ENDED] > 0) {
-        for (unsigned i = 0; i < TASKS_MAX; i++) {
-            if (tasks[i].state == TASK_ENDED)
-                end_task(&tasks[i]);
-        }
-        message_flush();
-    }
     if (in_state[TASK_FREE] == TASKS_MAX)
         next_event = UINT64_MAX;
     if (now >= next_event) {
@@ -259,6 +252,14 @@ int64_t sched_timers(uint64_t now)
             if (task->state == TASK_SLEEP && task->wake_ns < next_event)
                 next_event = task->wake_ns;
         }
+    }
+    /* After the deadlines: what they ended must be said before the core may sleep. */
+    if (in_state[TASK_ENDED] > 0) {
+        for (unsigned i = 0; i < TASKS_MAX; i++) {
+            if (tasks[i].state == TASK_ENDED)
+                end_task(&tasks[i]);
+        }
+        message_flush();
     }
     if (ready_first)
         return 0;

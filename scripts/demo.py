@@ -88,8 +88,8 @@ def main():
         client = Client(port)
         info = json.loads(client.call("GET", "/system/info")[0])
         print(f"tfaasd {info['version']['release']} on 127.0.0.1:{port}, tender "
-              f"{info.get('tender', {}).get('name', 'process')}, walls: "
-              f"{info.get('tender', {}).get('layers', '?')}")
+              f"{info['provider'].get('tender', '?')}, walls: "
+              f"{info['provider'].get('layers', '?')}")
         show(client, "hello-js", "examples/hello-js", "JavaScript, QuickJS in Wasm")
         show(client, "hello-c", "examples/hello-c", "C compiled to Wasm")
         functions = json.loads(client.call("GET", "/system/functions")[0])

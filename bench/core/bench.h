@@ -18,7 +18,8 @@ double samples_median(struct samples *samples);
 void samples_free(struct samples *samples);
 void bench_die(const char *what, const char *why) __attribute__((noreturn));
 
-/* --- bench_inside.c: host and core take turns in one process, so that a run can be timed alone --- */
+/* --- bench_inside.c: host and core take turns in one process, so that a run can be timed alone ---
+ */
 struct inside_result {
     double p50_us, pages;
 };
@@ -30,8 +31,18 @@ struct inside_result inside_measure(uint32_t id, unsigned runs, bool reuse);
 double inside_preempt_us(uint32_t id, unsigned ticks);
 
 /* --- bench_wraps.c --- */
-enum section { SECTION_MESSAGES, SECTION_SLOT, SECTION_INSTANTIATE, SECTION_GLOBALS, SECTION_CALL,
-               SECTION_WORK, SECTION_FREE, SECTION_RESTORE, SECTION_END, SECTION_COUNT };
+enum section {
+    SECTION_MESSAGES,
+    SECTION_SLOT,
+    SECTION_INSTANTIATE,
+    SECTION_GLOBALS,
+    SECTION_CALL,
+    SECTION_WORK,
+    SECTION_FREE,
+    SECTION_RESTORE,
+    SECTION_END,
+    SECTION_COUNT
+};
 extern const char *const section_names[SECTION_COUNT];
 extern struct samples section_samples[SECTION_COUNT];
 /* One instance is kept and called again, its memory never restored. */

@@ -10,9 +10,9 @@
 
 #include <stdlib.h>
 
-#define RUNS 6000
-#define ROUNDS 100
-#define TICKS 1000
+#define RUNS        6000
+#define ROUNDS      100
+#define TICKS       1000
 #define TRACED_RUNS 5000
 
 enum { JS = 1, WASM, SPIN };
@@ -116,7 +116,8 @@ int main(void)
     core_test_prepare();
     struct span source = core_test_file("bench/functions/hello-js/handler.js");
     char *text = strndup((const char *)source.data, source.size);
-    struct core_config js = core_test_js(text), wasm = wasm_file("build/bench-core-wasm/hello.wasm");
+    struct core_config js = core_test_js(text),
+                       wasm = wasm_file("build/bench-core-wasm/hello.wasm");
     double syscalls = syscalls_per_invocation(js);
 
     static const char *const kernels[] = {"sha256", "matmul", "nbody"};

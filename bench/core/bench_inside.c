@@ -77,8 +77,8 @@ static double call(uint32_t id, double *pages)
 {
     static const char *const headers[] = {"content-type", "application/json", NULL};
     static const char body[] = "{\"name\":\"world\"}", expected[] = "{\"hello\":\"world\"}";
-    uint32_t call = core_begin(&self, id, "POST", "/", headers, body, sizeof body - 1, true,
-                               10000000000u);
+    uint32_t call =
+        core_begin(&self, id, "POST", "/", headers, body, sizeof body - 1, true, 10000000000u);
     struct atomic_head {
         _Atomic uint32_t *head;
     } window = {&((struct tfaas_window *)self.window)->c2h.head};

@@ -1,6 +1,6 @@
 /*
- * bench_kernels.c - what metering costs: each kernel compiled as it is and as the core would, run in
- * turns in one process. The results must be equal.
+ * bench_kernels.c - what metering costs: each kernel compiled as it is and as the core would, run
+ * in turns in one process. The results must be equal.
  */
 #include "bench.h"
 

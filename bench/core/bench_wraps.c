@@ -11,8 +11,8 @@
 #include <string.h>
 
 const char *const section_names[SECTION_COUNT] = {
-    "take messages", "take memory slot", "new store and instance", "set globals", "call",
-    "read work counter", "delete store", "restore memory", "send END"};
+    "take messages",     "take memory slot", "new store and instance", "set globals", "call",
+    "read work counter", "delete store",     "restore memory",         "send END"};
 struct samples section_samples[SECTION_COUNT];
 bool wraps_time_sections, wraps_reuse;
 struct samples *wraps_preempt;

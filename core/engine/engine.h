@@ -8,16 +8,18 @@
 #include "invocation.h"
 #include "memory.h"
 
-#define ENGINE_STACK_MAX (1024u * 1024) /* native stack one invocation's Wasm may use */
-#define ENGINE_TABLE_MAX 1000000       /* elements in all tables of an instance */
+#define ENGINE_STACK_MAX     (1024u * 1024) /* native stack one invocation's Wasm may use */
+#define ENGINE_TABLES_MAX    8u             /* tables of an instance */
+#define ENGINE_TABLE_MAX     100000u        /* elements of one table */
+#define ENGINE_ELEMENT_BYTES 8u
 
 struct engine_module;
 
 /* Once per process, before everything else. BAD_MODULE never; INTERNAL with *why. */
 tfaas_status_t engine_start(char *why, size_t why_size) TFAAS_MUST_USE;
 
-/* Validates and compiles an instrumented module and links it against wasi_imports. BAD_MODULE names what is
- * wrong (unknown imports by name). */
+/* Validates and compiles an instrumented module and links it against wasi_imports. BAD_MODULE names
+ * what is wrong (unknown imports by name). */
 tfaas_status_t engine_compile(const uint8_t *module, size_t size, struct engine_module **out,
                               char *why, size_t why_size) TFAAS_MUST_USE;
 /* From engine_save's bytes. ONLY for bytes that are part of the measured core or authenticated. */

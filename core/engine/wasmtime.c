@@ -351,7 +351,7 @@ tfaas_status_t engine_instantiate(struct engine_module *module, struct memory_sl
     out->run = run;
     wasmtime_store_t *store = wasmtime_store_new(engine, out, NULL);
     wasmtime_context_t *context = wasmtime_store_context(store);
-    wasmtime_store_limiter(store, -1, ENGINE_TABLE_MAX, 1, 100, 1);
+    wasmtime_store_limiter(store, -1, ENGINE_TABLE_MAX, 1, ENGINE_TABLES_MAX, 1);
     out->store = store;
     out->context = context;
     next_slot = slot;

@@ -15,6 +15,8 @@
 
 /* --- window and doorbells --- */
 void *plat_window(void);
+/* The trust domain this core was started for; "" when there is none. */
+const char *plat_domain(void);
 void plat_doorbell_ring(void); /* wake the host */
 /* Sleep until the host rings, the tick fires, or timeout_ns (negative: no timeout) is over. */
 void plat_doorbell_wait(int64_t timeout_ns);
@@ -36,10 +38,14 @@ void plat_decommit(void *at, size_t size);
 enum plat_access { PLAT_NONE, PLAT_READ, PLAT_READ_WRITE };
 void plat_protect(void *at, size_t size, enum plat_access access);
 
+/* Private memory the process may have, in bytes; 0: no bound is known. */
+uint64_t plat_memory_max(void);
+
 /* An immutable copy of memory that many places can map copy-on-write. */
 struct plat_image {
     const uint8_t *bytes; /* readable view */
     size_t size;
+    size_t used; /* bytes of pages that are not all zero: what it takes of the machine's memory */
     int fd;
 };
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */

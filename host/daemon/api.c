@@ -104,6 +104,38 @@ static bool authorized(struct call *call)
     return good_user & good_password;
 }
 
+/* HOST[:PORT] with a name or address that only this machine has. */
+static bool is_local(const char *text)
+{
+    char host[64];
+    const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":");
+    if (*text == '[')
+        text++;
+    if (!end || (size_t)(end - text) >= sizeof host)
+        return false;
+    memcpy(host, text, (size_t)(end - text));
+    host[end - text] = 0;
+    return config_is_loopback(host);
+}
+
+/* Without credentials the address alone guards this surface. A page in somebody's browser on this
+ * machine reaches it too: by a request across origins, or under a name made to resolve to it. */
+static bool from_elsewhere(struct call *call)
+{
+    static const char scheme[] = "http://";
+    if (call->daemon->config.basic_auth)
+        return false;
+    const char *host = MHD_lookup_connection_value(call->mhd, MHD_HEADER_KIND, "Host");
+    const char *origin = MHD_lookup_connection_value(call->mhd, MHD_HEADER_KIND, "Origin");
+    const char *site = MHD_lookup_connection_value(call->mhd, MHD_HEADER_KIND, "Sec-Fetch-Site");
+    if (host && !is_local(host))
+        return true;
+    if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
+        return true;
+    return origin && (strncmp(origin, scheme, sizeof scheme - 1) != 0 || !host ||
+                      strcmp(origin + sizeof scheme - 1, host) != 0);
+}
+
 bool api_route(struct call *call)
 {
     static const char prefix[] = "/function/";
@@ -117,6 +149,13 @@ bool api_route(struct call *call)
     }
     if (!route->open && !authorized(call)) {
         call_error(call, 401, "invalid credentials");
+        return false;
+    }
+    if (!route->open && from_elsewhere(call)) {
+        call_error(call, 403,
+                   "basic_auth is off: only programs on this machine may use %s, under the name "
+                   "localhost or a loopback address, and no page of another site",
+                   route->path);
         return false;
     }
     for (size_t i = 0; i < 4 && route->methods[i].name; i++) {

@@ -253,9 +253,11 @@ static void cage_files(int folder_fd)
     if (ruleset < 0)
         child_fail("this kernel has no Landlock; send a ready .wasm instead");
     uint64_t programs = FS_READ | LANDLOCK_ACCESS_FS_EXECUTE;
-    allow(ruleset, AT_FDCWD, "/usr", programs);
-    allow(ruleset, AT_FDCWD, "/lib", programs);
-    allow(ruleset, AT_FDCWD, "/lib64", programs);
+    /* Not all of /usr: somebody's files, the state folder too, may lie below /usr/local. */
+    static const char *const folders[] = {"/usr/bin", "/usr/lib", "/usr/lib64", "/usr/include",
+                                          "/lib",     "/lib64"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        allow(ruleset, AT_FDCWD, folders[i], programs);
     allow(ruleset, AT_FDCWD, "/etc/ld.so.cache", LANDLOCK_ACCESS_FS_READ_FILE);
     allow(ruleset, AT_FDCWD, "/dev/null",
           LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);

@@ -332,7 +332,7 @@ static tfaas_status_t read_secret(const struct config *config, const char *name,
     return status;
 }
 
-static bool is_loopback(const char *host)
+bool config_is_loopback(const char *host)
 {
     struct in_addr v4;
     struct in6_addr v6;
@@ -354,7 +354,7 @@ tfaas_status_t config_finish(struct config *config, struct tfaas_error *error)
             status = read_secret(config, "basic-auth-password", &config->password, error);
         return status;
     }
-    if (!is_loopback(config->listen_host))
+    if (!config_is_loopback(config->listen_host))
         return error_set(error, TFAAS_UNAUTHORIZED,
                          "%s can be reached from outside and basic_auth is off: set basic_auth = "
                          "true and put basic-auth-user and basic-auth-password into %s, or listen "

@@ -39,4 +39,7 @@ bool config_duration(const char *text, uint64_t *ns);
 /* "128Mi", "128M", "1Gi", "1073741824", Kubernetes quantities without fractions. */
 bool config_quantity(const char *text, uint64_t *bytes);
 
+/* A loopback address, or "localhost". */
+bool config_is_loopback(const char *host);
+
 #endif

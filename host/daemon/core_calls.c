@@ -27,6 +27,7 @@ void load_free(struct core_load *load)
     TAILQ_REMOVE(&link->loads, load, entry);
     link->load_count--;
     load_wipe(load);
+    load_drop_cache(load);
     free(load);
 }
 
@@ -87,6 +88,7 @@ static tfaas_status_t load_make(struct core_link *link, struct core_function *fu
     }
     load->link = link;
     load->function = function;
+    load->wants_cache = function->wants_cache;
     load->id = load_id(link);
     TAILQ_INIT(&load->waiting);
     TAILQ_INSERT_TAIL(&link->loads, load, entry);
@@ -130,7 +132,9 @@ static bool load_send(struct core_link *link, struct core_load *load)
     while (load->bundle_at < load->bundle_size) {
         size_t left = load->bundle_size - load->bundle_at;
         size_t size = left < TFAAS_PAYLOAD_MAX ? left : TFAAS_PAYLOAD_MAX;
-        struct tfaas_slot m = {.kind = TFAAS_LOAD, .id = load->id};
+        struct tfaas_slot m = {.kind = TFAAS_LOAD,
+                               .flags = load->wants_cache ? TFAAS_WANT_CACHE : 0,
+                               .id = load->id};
         m.arg[0] = load->bundle_size;
         m.arg[1] = load->bundle_at;
         tfaas_status_t status = ring_send(&link->tx, &m, load->bundle + load->bundle_at, size);
@@ -324,7 +328,7 @@ tfaas_status_t core_function_load(struct core_link *link, struct core_function *
 {
     struct core_load *load;
     tfaas_status_t status = link_up(link, error);
-    if (status == TFAAS_OK)
+    if (status == TFAAS_OK && function)
         status = load_get(link, function, &load, error);
     if (status == TFAAS_OK)
         link_pump(link);

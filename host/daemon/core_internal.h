@@ -32,7 +32,9 @@ struct core_load {
     struct core_function *function; /* NULL: forgotten, freed when nothing refers to it */
     uint8_t *bundle;                /* SENDING */
     size_t bundle_size, bundle_at;
-    bool unload_due, unload_sent;
+    bool unload_due, unload_sent, wants_cache;
+    uint8_t *cache; /* what came of CACHE so far */
+    size_t cache_size, cache_at;
     uint64_t last_used_ns, failed_ns;
     tfaas_status_t status;         /* FAILED */
     struct core_call_list waiting; /* SENDING: INVOKE goes behind the bundle */
@@ -84,5 +86,6 @@ void queue_fail(struct core_link *link, struct core_call_list *list, struct core
 
 /* core_messages.c: takes up to CORE_DRAIN_MESSAGES. A broken rule dooms the link. True: more. */
 bool link_drain(struct core_link *link);
+void load_drop_cache(struct core_load *load);
 
 #endif

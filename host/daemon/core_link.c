@@ -269,7 +269,7 @@ bool core_hub_sleep(struct core_hub *hub)
         if (link->closing || link->doomed || !TAILQ_EMPTY(&link->ended))
             return false;
         if (link->state == LINK_UP) {
-            link_flush(link); /* calls of this turn */
+            link_pump(link); /* calls and credit of this turn */
             if (!ring_sleep(&link->rx))
                 return false;
         }

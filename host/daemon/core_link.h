@@ -24,6 +24,8 @@ struct core_load;
 /* A function that a link can load. Owned by the caller; zero it before use. */
 struct core_function {
     struct core_load *load; /* what is or will be in the core, NULL: nothing */
+    bool wants_cache;       /* ask the core for what it compiles: only where it loads nothing else */
+    enum tfaas_code code;   /* of the last load that came to an end */
 };
 
 enum core_call_state { CORE_CALL_NEW, CORE_CALL_WAITING, CORE_CALL_RUNNING, CORE_CALL_ENDED };
@@ -55,6 +57,8 @@ struct core_owner {
     /* Whole lines from the function; cleaned text. */
     void (*log)(struct core_function *function, const char *text, size_t size);
     void (*loaded)(struct core_function *function, tfaas_status_t status, const char *text);
+    /* Before `loaded` with OK, for a function that wants_cache: what the core compiled, sealed. */
+    void (*cache)(struct core_function *function, const uint8_t *bytes, size_t size);
     /* Response stream bytes in order; the first ones hold the whole head. */
     void (*data)(struct core_call *call, const uint8_t *bytes, size_t size);
     /* The last thing said about a call. */
@@ -79,6 +83,7 @@ struct core_hub {
     struct core_link_list awake; /* links that may have messages, see core_hub_run */
     uint32_t links_up, work;     /* cores alive; calls and loads under way in all of them */
     uint64_t launches, lost;     /* totals, for metrics */
+    uint64_t loads[TFAAS_CODE_COUNT];
 };
 
 void core_hub_init(struct core_hub *hub, const struct tender_ops *ops, struct tender *tender,
@@ -100,7 +105,8 @@ bool core_link_up(const struct core_link *link);
 uint32_t core_link_calls(const struct core_link *link);
 uint32_t core_link_functions(const struct core_link *link);
 
-/* Starts loading without a call (a deploy that is tried). `loaded` tells the outcome. */
+/* Starts loading without a call (a deploy that is tried). `loaded` tells the outcome. `function` NULL:
+ * only starts the core, so that the first call finds it running. */
 tfaas_status_t core_function_load(struct core_link *link, struct core_function *function,
                                   struct tfaas_error *error) TFAAS_MUST_USE;
 /* The deployment or a secret changed, or the function goes away: what is in the core is forgotten,

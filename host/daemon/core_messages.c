@@ -4,6 +4,7 @@
  */
 #include "core_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Length of the UTF-8 sequence at `s`, 0 when it is not well-formed (RFC 3629). */
@@ -96,6 +97,34 @@ static bool on_ready(struct core_link *link, const struct tfaas_slot *m)
     return true;
 }
 
+void load_drop_cache(struct core_load *load)
+{
+    free(load->cache);
+    load->cache = NULL;
+    load->cache_size = load->cache_at = 0;
+}
+
+/* Only a core that was asked, only while it loads, in order and within the bound it named first. */
+static bool on_cache(struct core_link *link, const struct tfaas_slot *m, const uint8_t *payload)
+{
+    struct core_load *load = load_by_id(link, m->id);
+    uint64_t total = m->arg[0];
+    if (!load || !load->wants_cache || load->state != LOAD_SENT)
+        return refuse(link, "CACHE that was not asked for", m);
+    if (m->flags != 0 || m->size == 0 || total == 0 || total > TFAAS_CACHE_MAX ||
+        m->arg[1] != load->cache_at || m->size > total - load->cache_at ||
+        (load->cache && total != load->cache_size))
+        return refuse(link, "malformed CACHE", m);
+    if (!load->cache) {
+        load->cache = malloc((size_t)total);
+        load->cache_size = (size_t)total;
+    }
+    if (load->cache) /* without memory for it the function works as well */
+        memcpy(load->cache + load->cache_at, payload, m->size);
+    load->cache_at += m->size;
+    return true;
+}
+
 static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const uint8_t *payload)
 {
     struct core_load *load = load_by_id(link, m->id);
@@ -112,6 +141,8 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     tfaas_status_t status = (tfaas_status_t)m->arg[0];
     if (status == TFAAS_OK && load->state == LOAD_SENDING)
         return refuse(link, "LOADED before the bundle was complete", m);
+    if (m->arg[4] >= TFAAS_CODE_COUNT || (status == TFAAS_OK && load->cache_at != load->cache_size))
+        return refuse(link, "LOADED with an unknown code or before CACHE was complete", m);
     char text[CORE_TEXT_MAX];
     lines_clean(text, sizeof text, payload, m->size);
     uint64_t now = link->hub->now_ns, spent = now - link->progress_ns;
@@ -127,6 +158,13 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     load->failed_ns = now;
     /* What was waiting for the rest of the bundle finds the outcome when the queue is served. */
     TAILQ_CONCAT(&link->queue, &load->waiting, entry);
+    link->hub->loads[m->arg[4]]++;
+    if (load->function) {
+        load->function->code = (enum tfaas_code)m->arg[4];
+        if (status == TFAAS_OK && load->cache)
+            link->hub->owner->cache(load->function, load->cache, load->cache_size);
+    }
+    load_drop_cache(load);
     if (load->function)
         link->hub->owner->loaded(load->function, status, text);
     return true;
@@ -237,6 +275,8 @@ static bool on_message(struct core_link *link, const struct tfaas_slot *m, const
     switch (m->kind) {
     case TFAAS_LOADED:
         return on_loaded(link, m, payload);
+    case TFAAS_CACHE:
+        return on_cache(link, m, payload);
     case TFAAS_LOG:
         return on_log(link, m, payload);
     case TFAAS_BODY:

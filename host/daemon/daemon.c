@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -238,6 +239,7 @@ static tfaas_status_t start(struct daemon *d, struct tfaas_error *error)
     TAILQ_INIT(&d->deploys);
     if (!registry_open(d, error))
         return error->status;
+    registry_warm(d);
     return http_open(d, error);
 }
 
@@ -326,6 +328,8 @@ int daemon_main(int argc, char **argv, const struct tender_ops *ops)
     if (early >= 0)
         return early;
     (void)umask(077);
+    /* A core dump would hold the keys and every payload. */
+    (void)setrlimit(RLIMIT_CORE, &(const struct rlimit){0, 0});
     if (sodium_init() < 0) {
         (void)fputs("tfaasd: libsodium did not start\n", stderr);
         return 70;

@@ -151,6 +151,8 @@ struct function *registry_find2(struct daemon *d, const char *name, const char *
 struct namespace *registry_namespace(struct daemon *d, const char *ns);
 struct namespace *registry_add_namespace(struct daemon *d, const char *ns);
 void registry_drop_namespace(struct daemon *d, struct namespace *ns);
+/* Starts the cores of namespaces that have functions, so that a first call needs not wait for it. */
+void registry_warm(struct daemon *d);
 /* Takes what `stored` holds and empties it. Makes or replaces. NULL: out of memory. */
 struct function *registry_put(struct daemon *d, struct store_function *stored);
 void registry_delete(struct function *function);

@@ -206,6 +206,9 @@ static void keep(struct deploy *deploy)
         call_error(deploy->call, 507, "out of memory: the function is served after a restart");
         return;
     }
+    /* Ahead of the first call; one that fails now is started, or named, by that call. */
+    if (core_function_load(f->ns->link, NULL, &error) != TFAAS_OK)
+        daemon_log("function %s: %s", f->key, error.text);
     daemon_log("function %s deployed, revision %llu", f->key,
                (unsigned long long)f->stored.revision);
     call_reply_empty(deploy->call, 202);
@@ -281,6 +284,7 @@ static struct function *make_candidate(struct daemon *d, const char *ns, json_t 
     f->deadline_ns = s.deadline_ns;
     f->memory_limit = s.memory_limit;
     f->min_replicas = s.min_replicas;
+    f->core.wants_cache = true;
     return f;
 }
 

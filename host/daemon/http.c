@@ -311,8 +311,8 @@ bool call_body_append(struct call *call, const uint8_t *bytes, size_t size)
         for (capacity = capacity ? capacity : 4096; capacity < need;)
             capacity *= 2;
         size_t more = capacity - call->body_capacity;
-        uint8_t *body =
-            d->held_total + more > HTTP_HELD_TOTAL ? NULL : realloc(call->body, capacity);
+        uint64_t most = call->kind == CALL_API ? HTTP_HELD_API : HTTP_HELD_TOTAL;
+        uint8_t *body = d->held_total + more > most ? NULL : realloc(call->body, capacity);
         if (!body) {
             call_error(call, 503, "too many bytes of requests are held, try again");
             return false;

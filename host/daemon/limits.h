@@ -42,6 +42,7 @@
 #define HTTP_STREAM_BLOCK (32 * KIB)
 /* A response that comes while the request still arrives is held in memory; all calls together. */
 #define HTTP_HELD_TOTAL   (256 * MIB)
+#define HTTP_HELD_API     (128 * MIB) /* beyond this only calls of functions may hold more */
 #define HTTP_DUPLEX_AFTER (64 * KIB) /* of it: then it is sent while the request still arrives */
 #define HTTP_CALL_ID_MAX  128u
 
@@ -63,6 +64,7 @@
 #define CORE_DRAIN_MESSAGES                                                                        \
     512u                     /* of one core per turn of the loop, so that none starves others      \
                               */
+#define CORES_AT_START 16u   /* namespaces whose core is started together with the daemon */
 #define CORE_TEXT_MAX  4096u /* of an error or log line that came from a core */
 #define PROBES_MAX     4u    /* deploys being tried at the same time */
 #define PROBES_WAITING 64u

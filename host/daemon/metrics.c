@@ -165,6 +165,12 @@ static void http_text(FILE *out, struct daemon *d)
     (void)fprintf(out, "tfaas_cores %u\n", d->hub.links_up);
     head(out, "tfaas_core_starts_total", "counter", "Cores started.");
     (void)fprintf(out, "tfaas_core_starts_total %llu\n", (unsigned long long)d->hub.launches);
+    static const char *const codes[] = {"none", "core", "compiled", "cached"};
+    head(out, "tfaas_function_loads_total", "counter",
+         "Functions loaded into cores, by where their native code came from.");
+    for (uint32_t i = 0; i < TFAAS_CODE_COUNT; i++)
+        (void)fprintf(out, "tfaas_function_loads_total{code=\"%s\"} %llu\n", codes[i],
+                      (unsigned long long)d->hub.loads[i]);
     head(out, "tfaas_core_lost_total", "counter", "Cores that ended or were killed.");
     (void)fprintf(out, "tfaas_core_lost_total %llu\n", (unsigned long long)d->hub.lost);
 }

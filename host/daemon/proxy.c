@@ -378,8 +378,9 @@ static void reply_failure(struct call *call)
         break;
     case TFAAS_CORE_LOST:
     case TFAAS_PEER_DEAD:
-        call_error(call, code, "function %s: core stopped while serving the call: core %s", f->key,
-                   call->core.reason);
+        /* What a core says at its end holds addresses: it is for the operator (on_event). */
+        call_error(call, code, "function %s: core stopped while serving the call: core %.*s", f->key,
+                   (int)strcspn(call->core.reason, ":"), call->core.reason);
         break;
     case TFAAS_UNAVAILABLE:
     case TFAAS_NO_SPACE:
@@ -703,6 +704,8 @@ static void on_loaded(struct core_function *core, tfaas_status_t status, const c
         deploy_loaded(f->deploy, status, text);
         return;
     }
+    if (f->core.code == TFAAS_CODE_COMPILED) /* what was given along, if anything, did not open */
+        store_drop_cache(f->daemon->store, f->stored.ns, f->stored.digest);
     if (status == TFAAS_OK)
         return;
     const char *what = tfaas_status_text(status);
@@ -712,6 +715,12 @@ static void on_loaded(struct core_function *core, tfaas_status_t status, const c
         on_log(core, text, size);
         text += size + (text[size] == '\n');
     }
+}
+
+static void on_cache(struct core_function *core, const uint8_t *bytes, size_t size)
+{
+    struct function *f = function_of(core);
+    store_put_cache(f->daemon->store, f->stored.ns, f->stored.digest, bytes, size);
 }
 
 static tfaas_status_t on_bundle(struct core_function *core, uint8_t **bytes, size_t *size,
@@ -735,6 +744,7 @@ static void on_event(const char *domain, const char *text)
 const struct core_owner daemon_core_owner = {.bundle = on_bundle,
                                              .log = on_log,
                                              .loaded = on_loaded,
+                                             .cache = on_cache,
                                              .data = on_data,
                                              .end = on_end,
                                              .room = on_room,

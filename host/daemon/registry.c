@@ -248,6 +248,19 @@ bool registry_open(struct daemon *d, struct tfaas_error *error)
     return store_each_function(d->store, take_function, d, error) == TFAAS_OK;
 }
 
+void registry_warm(struct daemon *d)
+{
+    struct namespace *ns;
+    struct tfaas_error error;
+    uint32_t started = 0;
+    TAILQ_FOREACH(ns, &d->registry.namespaces, entry)
+    {
+        /* One that does not start now is started, or named, by the first call. */
+        if (ns->function_count && started < CORES_AT_START)
+            started += core_function_load(ns->link, NULL, &error) == TFAAS_OK;
+    }
+}
+
 void registry_close(struct daemon *d)
 {
     struct registry *r = &d->registry;
@@ -388,8 +401,8 @@ tfaas_status_t function_bundle(struct daemon *d, const struct store_function *st
                             .response_limit = FUNCTION_RESPONSE_MAX,
                             .log_limit = FUNCTION_LOG_MAX,
                             .hostcall_limit = FUNCTION_HOSTCALL_MAX};
-    uint8_t *package = NULL;
-    size_t package_size = 0;
+    uint8_t *package = NULL, *cache = NULL;
+    size_t package_size = 0, cache_size = 0;
     bundle.env = calloc(BUNDLE_ENV_MAX + 1, sizeof *bundle.env);
     bundle.secrets = calloc(BUNDLE_SECRETS_MAX, sizeof *bundle.secrets);
     tfaas_status_t status =
@@ -401,7 +414,13 @@ tfaas_status_t function_bundle(struct daemon *d, const struct store_function *st
     if (status == TFAAS_OK) {
         bundle.package = (struct span){package, package_size};
         bundle.env_count = fill_env(stored->spec, bundle.env);
+        if (store_get_cache(d->store, stored->ns, stored->digest, &cache, &cache_size))
+            bundle.cache = (struct span){cache, cache_size};
         status = bundle_write(&bundle, bytes, size);
+        if (status == TFAAS_TOO_LARGE && cache) { /* the core compiles instead */
+            bundle.cache = (struct span){NULL, 0};
+            status = bundle_write(&bundle, bytes, size);
+        }
         if (status != TFAAS_OK)
             (void)error_set(error, status, "cannot make the load bundle: %s",
                             tfaas_status_text(status));
@@ -417,5 +436,6 @@ tfaas_status_t function_bundle(struct daemon *d, const struct store_function *st
     free(bundle.env);
     free(bundle.secrets);
     free(package);
+    free(cache);
     return status;
 }

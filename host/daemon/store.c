@@ -216,6 +216,8 @@ static tfaas_status_t open_parts(struct store *store, struct tfaas_error *error)
         status = ensure_default_namespace(store, error);
     if (status == TFAAS_OK && database) /* a fresh database must not empty an old folder */
         status = store_sweep_packages(store, error);
+    if (status == TFAAS_OK)
+        status = store_cache_open(store, error);
     return status;
 }
 
@@ -229,7 +231,7 @@ tfaas_status_t store_open(struct store **out, const char *state_dir, struct tfaa
     struct store *store = calloc(1, sizeof *store);
     if (!store)
         return error_set(error, TFAAS_INTERNAL, "out of memory");
-    store->state_fd = store->packages_fd = store->lock_fd = -1;
+    store->state_fd = store->packages_fd = store->cache_fd = store->lock_fd = -1;
     store->path = strdup(state_dir);
     tfaas_status_t status =
         store->path ? open_parts(store, error) : error_set(error, TFAAS_INTERNAL, "out of memory");
@@ -246,6 +248,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     sqlite3_close(store->db);
+    store_cache_close(store);
     if (store->packages_fd >= 0)
         close(store->packages_fd);
     if (store->lock_fd >= 0)

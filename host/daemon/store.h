@@ -42,6 +42,15 @@ tfaas_status_t store_resolve_image(struct store *store, const char *image,
 tfaas_status_t store_get_package(struct store *store, const uint8_t digest[PACKAGE_DIGEST_SIZE],
                                  uint8_t **bytes, size_t *size,
                                  struct tfaas_error *error) TFAAS_MUST_USE;
+/* Sealed native code of a package for a namespace's cores. Losing it costs a compile, nothing else:
+ * put may silently keep nothing, and everything is gone after a restart. */
+void store_put_cache(struct store *store, const char *ns, const uint8_t digest[PACKAGE_DIGEST_SIZE],
+                     const uint8_t *bytes, size_t size);
+/* *bytes is malloc'ed. False: there is none. */
+bool store_get_cache(struct store *store, const char *ns, const uint8_t digest[PACKAGE_DIGEST_SIZE],
+                     uint8_t **bytes, size_t *size);
+void store_drop_cache(struct store *store, const char *ns,
+                      const uint8_t digest[PACKAGE_DIGEST_SIZE]);
 bool store_image_name_ok(const char *image); /* [HOST[:PORT]/]path[:tag][@sha256:HEX] */
 
 /* --- functions --- */

@@ -38,7 +38,7 @@ int store_folder(int parent_fd, const char *name)
     return -1;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t size)
+int store_write_all(int fd, const uint8_t *data, size_t size)
 {
     while (size > 0) {
         ssize_t n = write(fd, data, size);
@@ -74,7 +74,7 @@ int store_file_put(int folder_fd, const char *name, const uint8_t *data, size_t 
         openat(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
-    int result = write_all(fd, data, size);
+    int result = store_write_all(fd, data, size);
     if (result == 0)
         result = sync_fd(fd);
     if (close(fd) != 0 && result == 0 && errno != EINTR)

@@ -8,15 +8,22 @@
 #include "store.h"
 #include <sodium.h>
 #include <sqlite3.h>
+#include <sys/queue.h>
 
 #define STORE_KEY_SIZE            crypto_aead_xchacha20poly1305_ietf_KEYBYTES
 #define STORE_SEAL_SIZE           32u
 #define STORE_PAYLOAD_SECRET_SIZE 64u /* hex digits */
 #define STORE_TEXT_MAX            (STORE_IMAGE_MAX + 128u)
 
+struct store_cached; /* store_cache.c */
+TAILQ_HEAD(store_cached_list, store_cached);
+
 struct store {
     char *path; /* STATE, as given */
-    int state_fd, packages_fd, lock_fd;
+    int state_fd, packages_fd, cache_fd, lock_fd;
+    struct store_cached_list cached; /* least recently used first */
+    uint64_t cached_total;
+    uint32_t cached_count;
     sqlite3 *db;
     uint8_t secret_key[STORE_KEY_SIZE]; /* AEAD of secrets */
     uint8_t seal_key[STORE_KEY_SIZE];   /* checksums of all other rows */
@@ -28,12 +35,18 @@ struct store {
 int store_folder(int parent_fd, const char *name);
 /* Writes NAME.tmp, syncs, renames, syncs the folder. Replaces a file of that name. 0 or -errno. */
 int store_file_put(int folder_fd, const char *name, const uint8_t *data, size_t size);
+/* All of it, or -errno. */
+int store_write_all(int fd, const uint8_t *data, size_t size);
 /* Reads at most `max` bytes of a regular file. *data is malloc'ed. 0 or -errno (EFBIG: larger). */
 int store_file_get(int folder_fd, const char *name, size_t max, uint8_t **data, size_t *size);
 /* Loads the two key files, or makes them. `must_exist`: the database is there, so its key must be.
  */
 tfaas_status_t store_keys_load(struct store *store, bool must_exist, struct tfaas_error *error);
 tfaas_status_t store_lock(struct store *store, struct tfaas_error *error);
+/* --- store_cache.c --- */
+tfaas_status_t store_cache_open(struct store *store, struct tfaas_error *error);
+void store_cache_close(struct store *store);
+
 /* NO_SPACE for ENOSPC and EDQUOT, else INTERNAL. */
 tfaas_status_t store_errno_status(int errno_value);
 

@@ -33,7 +33,9 @@
  *   CONFIGURE  arg0 idle limits reserved (0); first message. Answer: READY.
  *   LOAD       id = function. One piece of the load bundle (common/bundle.h); arg0 = total size,
  *              arg1 = offset of this piece, pieces in order. The piece that completes the bundle
- *              starts loading. Answer: one LOADED.
+ *              starts loading. Answer: one LOADED. Flag WANT_CACHE on that piece: when the core
+ *              compiles, CACHE comes first; the core forgets its cache key with it, so this is for
+ *              a core that loads one function.
  *   UNLOAD     id = function. In-flight invocations finish first; answer: LOADED with status
  *              CANCELLED, after which the id may be used again.
  *   INVOKE     arg0 = function id, arg1 = deadline from now, arg2 = CLOCK_REALTIME of the host
@@ -47,7 +49,10 @@
  *   core to host
  *   READY      arg0 = TFAAS_ABI_VERSION, arg1 = feature bits. payload = core version text.
  *   LOADED     id = function, arg0 = tfaas_status_t, arg1 = image bytes, arg2 = load time,
- *              arg3 = work units charged for it, payload = error text (empty when OK).
+ *              arg3 = work units charged for it, arg4 = enum tfaas_code, payload = error text
+ *              (empty when OK).
+ *   CACHE      id = function being loaded with WANT_CACHE. One piece of the sealed native code, to
+ *              be given back in a later load bundle; arg0 = total size, arg1 = offset, in order.
  *   RESPONSE   the first bytes of the response stream (holds the whole response head).
  *   BODY       more of the response stream (LAST: the end), or CREDIT: arg0 = total request
  *              stream bytes the host may have sent so far.
@@ -80,6 +85,7 @@
 #define TFAAS_PAYLOAD_MAX (64u * 1024) /* one message */
 #define TFAAS_STREAM_WINDOW (256u * 1024)
 #define TFAAS_LOAD_MAX (64u << 20)     /* one load bundle */
+#define TFAAS_CACHE_MAX (64u << 20)    /* one function's sealed native code */
 #define TFAAS_INFLIGHT_MAX 128u        /* invocations running in one core; the next one: END, BUSY */
 #define TFAAS_FUNCTIONS_MAX 4096u      /* function ids are below this; the host reuses them after UNLOAD */
 
@@ -100,6 +106,7 @@ enum tfaas_kind {
     TFAAS_LOG,
     TFAAS_METER,
     TFAAS_FAULT,
+    TFAAS_CACHE,
 };
 
 enum tfaas_flag {
@@ -107,6 +114,16 @@ enum tfaas_flag {
     TFAAS_CREDIT = 1u << 1,
     TFAAS_END = 1u << 2,
     TFAAS_ON_LOAD = 1u << 3,
+    TFAAS_WANT_CACHE = 1u << 4,
+};
+
+/* Where a loaded function's native code comes from. */
+enum tfaas_code {
+    TFAAS_CODE_NONE,     /* nothing was loaded */
+    TFAAS_CODE_CORE,     /* part of the core: a runtime */
+    TFAAS_CODE_COMPILED, /* compiled for this load */
+    TFAAS_CODE_CACHED,   /* opened from the bundle's cache */
+    TFAAS_CODE_COUNT
 };
 
 struct tfaas_slot {

@@ -197,7 +197,7 @@ def test_raw_http_rubbish(t):
                 peer.sendall(data)
                 peer.shutdown(socket.SHUT_WR)
                 answer = peer.recv(65536)
-            except (ConnectionError, socket.timeout):
+            except OSError:  # closed at once is an answer too
                 answer = b''
         t.true(answer == b'' or answer.startswith((b'HTTP/1.1 4', b'HTTP/1.0 4', b'HTTP/1.1 505')),
                f'{data[:50]!r}: {answer[:100]!r}')

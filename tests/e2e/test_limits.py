@@ -84,7 +84,8 @@ def test_recursion(t):
     fine(t)
     name = hostile_js(t, 'const again = () => again() + 1;\n'
                          'module.exports = async () => again();\n')
-    t.error(t.server.invoke(name, timeout=10), 500)
+    # JavaScript runs out of its own stack first: a RangeError, which the runtime answers.
+    t.equal(t.server.invoke(name, timeout=10).status, 500, 'JavaScript')
     name = t.name('recursion')
     t.server.deploy_files(name, {'function.wasm': wasm.recursion()})
     for _ in range(3):

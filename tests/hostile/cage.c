@@ -572,8 +572,28 @@ static int start_in_weaker_place(const char *core, bool powerless, int ready, in
     }
     stop_worker(tender, &worker);
     const bool killed = attack_kills(tender, &open_file);
-    tender_process.stop(tender);
-    return killed ? 0 : 9;
+    if (!powerless) {
+        tender_process.stop(tender);
+        return killed ? 0 : 9;
+    }
+    /* End as a daemon that is killed does: without a word to its cores. */
+    if (!killed || !start_worker(tender, &worker) || !run_attack(&worker, &none_at_all, &result) ||
+        write(ready, &worker.pid, sizeof(worker.pid)) != sizeof(worker.pid)) {
+        return 9;
+    }
+    return 0;
+}
+
+static bool ends_soon(int pid)
+{
+    for (int i = 0; i < 200; i++) {
+        if (kill(pid, 0) != 0) {
+            return true;
+        }
+        usleep(10000);
+    }
+    kill(pid, SIGKILL);
+    return false;
 }
 
 static void missing_layers_are_told(const char *core, bool powerless)
@@ -598,6 +618,11 @@ static void missing_layers_are_told(const char *core, bool powerless)
     }
     check(mapped && write(go[1], "", 1) == 1, "a place with less to use is made");
     waitpid(pid, &status, 0);
+    int left = 0;
+    if (powerless && status == 0) {
+        check(read(ready[0], &left, sizeof(left)) == sizeof(left) && left > 0 && ends_soon(left),
+              "without a pid namespace too a core does not outlive its daemon (%d)", left);
+    }
     for (int i = 0; i < 2; i++) {
         close(ready[i]);
         close(go[i]);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define MS         1000000u
-#define MEMORY_MAX (512ull << 20) /* of the core's process */
+#define MEMORY_MAX (512ull << 20) /* of the core's process, as the tender limits it */
 
 static struct core_child core;
 static uint8_t payload[TFAAS_PAYLOAD_MAX];
@@ -21,9 +21,12 @@ static uint32_t begin(uint32_t function, const char *body, uint64_t deadline_ns,
 }
 
 /* Every case has a core of its own, so that one that dies fails one case. */
-static void fresh_core(void)
+static void fresh_core_of(uint64_t memory_max)
 {
     static bool started;
+    const struct rlimit limit = {memory_max, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_DATA, &limit) != 0)
+        exit(1);
     if (started)
         core_child_stop(&core);
     started = true;
@@ -31,6 +34,11 @@ static void fresh_core(void)
     struct core_config config = core_test_wasm("bombs");
     config.memory_limit = 300u << 20;
     core_test_load(&core, 1, config);
+}
+
+static void fresh_core(void)
+{
+    fresh_core_of(MEMORY_MAX);
 }
 
 /* The processor: the one tick fell into the start of the run. */
@@ -98,7 +106,7 @@ static void unload_while_the_ring_is_full(void)
 /* As many runs as there may be: a function can still be loaded, and then called. */
 static void load_while_all_places_are_taken(void)
 {
-    fresh_core();
+    fresh_core_of(4 * MEMORY_MAX);
     uint32_t waiting[TFAAS_INFLIGHT_MAX];
     for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++)
         waiting[i] = begin(1, "s", 20000ull * MS, false);
@@ -167,10 +175,33 @@ static void memory_for_everybody_else(void)
     core_test_expect(&core, 7, "s", "short");
 }
 
+/* Images are files in memory, which no limit of the process counts. */
+static void large_images(void)
+{
+    fresh_core();
+    struct core_config config = core_test_wasm("large_image");
+    struct core_answer answer;
+    unsigned loaded = 0;
+    for (uint32_t id = 20; id < 36; id++) {
+        core_load(&core, id, &config, &answer);
+        loaded += answer.status == TFAAS_OK;
+        CHECK(answer.status == TFAAS_OK || (answer.status == TFAAS_NO_SPACE &&
+                                            strstr(answer.fault, "no memory for the image")),
+              "%s: %s", tfaas_status_name(answer.status), answer.fault);
+    }
+    CHECK(loaded >= 4 && loaded <= 8, "%u images of 64 MiB were kept", loaded);
+    core_test_expect(&core, 1, "s", "short");
+    struct tfaas_slot slot;
+    core_send(&core, (struct tfaas_slot){.kind = TFAAS_UNLOAD, .id = 20}, NULL, 0);
+    CHECK(core_receive(&core, &slot, payload, 5000) && slot.kind == TFAAS_LOADED, "no answer");
+    core_load(&core, 20, &config, &answer); /* in its place */
+    CHECK(answer.status == TFAAS_OK, "%s: %s", tfaas_status_name(answer.status), answer.fault);
+}
+
 /* More separate mappings than the kernel gives to a process (65530). */
 static void scattered_pages(void)
 {
-    fresh_core();
+    fresh_core_of(4 * MEMORY_MAX);
     struct tfaas_slot slot;
     core_test_load(&core, 9, core_test_wasm("bombs"));
     for (unsigned round = 0; round < 30; round++) {
@@ -178,7 +209,8 @@ static void scattered_pages(void)
         for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++)
             (void)begin(9, body, 20000ull * MS, true);
         for (unsigned ended = 0; ended < TFAAS_INFLIGHT_MAX;) {
-            if (!core_receive(&core, &slot, payload, 20000) || slot.kind == TFAAS_FAULT) {
+            if (!core_receive(&core, &slot, payload, 20000) || slot.kind == TFAAS_FAULT ||
+                (slot.flags & TFAAS_END && slot.arg[0] != TFAAS_OK)) {
                 CHECK(false, "round %u: %.*s", round, (int)slot.size, payload);
                 return;
             }
@@ -191,10 +223,6 @@ static void scattered_pages(void)
 int main(int argc, char **argv)
 {
     core_test_prepare();
-    /* As the tender does it. The test itself needs no more. */
-    const struct rlimit limit = {MEMORY_MAX, MEMORY_MAX};
-    if (setrlimit(RLIMIT_DATA, &limit) != 0)
-        return 1;
     static const struct check_case cases[] = {
         {"answer before the request ends", answer_before_the_request_ends},
         {"unload while the ring is full", unload_while_the_ring_is_full},
@@ -203,6 +231,7 @@ int main(int argc, char **argv)
         {"long log", long_log},
         {"tables have a bound", tables_have_a_bound},
         {"memory for everybody else", memory_for_everybody_else},
+        {"large images", large_images},
         {"scattered pages", scattered_pages},
         {"slow start, then endless", slow_start_then_endless},
     };

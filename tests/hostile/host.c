@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CASES 20000
+#define CASES    20000
 #define FUNCTION 1u
 
 static uint64_t seed = 0x2545f4914f6cdd1d;
@@ -123,8 +123,8 @@ static void finish(const char *what, bool ring_is_ours)
     CHECK(!ring_is_ours || ring_ok, "%s: the core broke its ring (case %u)", what, cases_done);
     CHECK(abort_reason[0] == '\0', "%s: the core fell: %s (case %u)", what, abort_reason,
           cases_done);
-    CHECK(!ring_is_ours || reason[0] == '\0' || blames_the_host(reason), "%s: FAULT \"%s\" (case %u)",
-          what, reason, cases_done);
+    CHECK(!ring_is_ours || reason[0] == '\0' || blames_the_host(reason),
+          "%s: FAULT \"%s\" (case %u)", what, reason, cases_done);
     abort_reason[0] = '\0';
     (void)munmap((uint8_t *)core.window - PLAT_PAGE, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE);
     (void)close(core.ring_fd);
@@ -134,15 +134,17 @@ static void finish(const char *what, bool ring_is_ours)
 static bool is_gone(void)
 {
     siginfo_t info = {0};
-    return waitid(P_PID, (id_t)core.pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+    return waitid(P_PID, (id_t)core.pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+           info.si_pid != 0;
 }
 
 /* --- messages --- */
 
 static uint64_t odd_number(void)
 {
-    static const uint64_t odd[] = {0, 1, 2, 255, 256, 4095, 4096, 65535, 65536, 1u << 20, 64u << 20,
-                                   UINT32_MAX, 1ull << 32, 1ull << 63, UINT64_MAX};
+    static const uint64_t odd[] = {0,         1,          2,          255,        256,
+                                   4095,      4096,       65535,      65536,      1u << 20,
+                                   64u << 20, UINT32_MAX, 1ull << 32, 1ull << 63, UINT64_MAX};
     return draw(3) ? odd[draw(sizeof odd / sizeof *odd)] : core_test_random(&seed) >> draw(64);
 }
 
@@ -168,16 +170,22 @@ static void honest_part(void)
         (void)core_begin(&core, FUNCTION, "POST", "/", NULL, "x", 1, draw(2), odd_number());
         break;
     case 1:
-        core_send(&core, (struct tfaas_slot){.kind = TFAAS_INVOKE, .flags = (uint16_t)draw(2),
-                                             .id = ++id % 200, .arg = {FUNCTION, 1000000 * draw(9)}},
+        core_send(&core,
+                  (struct tfaas_slot){.kind = TFAAS_INVOKE,
+                                      .flags = (uint16_t)draw(2),
+                                      .id = ++id % 200,
+                                      .arg = {FUNCTION, 1000000 * draw(9)}},
                   request, draw(sizeof request));
         break;
     case 2:
         core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = id % 200}, NULL, 0);
         break;
     case 3:
-        core_send(&core, (struct tfaas_slot){.kind = TFAAS_BODY, .flags = (uint16_t)draw(4),
-                                             .id = id % 200, .arg = {draw(1u << 20)}},
+        core_send(&core,
+                  (struct tfaas_slot){.kind = TFAAS_BODY,
+                                      .flags = (uint16_t)draw(4),
+                                      .id = id % 200,
+                                      .arg = {draw(1u << 20)}},
                   request, draw(sizeof request));
         break;
     default:
@@ -338,9 +346,9 @@ static void odd_indices(void)
         if (done % 4 == 0)
             start();
         struct tfaas_window *window = core.window;
-        _Atomic uint32_t *places[] = {&window->h2c.head,     &window->h2c.tail, &window->h2c.sleeping,
-                                      &window->h2c.want_room, &window->c2h.head, &window->c2h.tail,
-                                      &window->c2h.sleeping,  &window->c2h.want_room};
+        _Atomic uint32_t *places[] = {
+            &window->h2c.head, &window->h2c.tail, &window->h2c.sleeping, &window->h2c.want_room,
+            &window->c2h.head, &window->c2h.tail, &window->c2h.sleeping, &window->c2h.want_room};
         _Atomic uint32_t *place = places[draw(8)];
         uint32_t value = atomic_load(place);
         atomic_store(place, draw(2) ? value + (uint32_t)draw(600) - 300 : (uint32_t)odd_number());
@@ -428,8 +436,7 @@ static void damaged_bundles(void)
 int main(int argc, char **argv)
 {
     core_test_prepare();
-    abort_reason =
-        mmap(NULL, PLAT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    abort_reason = mmap(NULL, PLAT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct core_config config = core_test_wasm("random");
     core_bundle(&config, &bundle, &bundle_size);
     core_child_hook = close_window;

@@ -22,7 +22,7 @@ static struct {
     uint8_t canary[CANARY_SIZE];
     bool armed;
     uint64_t scans, bytes, found, differing;
-} *scan;
+} * scan;
 
 struct memory_slot *__real_loaded_take_slot(struct loaded *loaded);
 struct memory_slot *__wrap_loaded_take_slot(struct loaded *loaded);
@@ -36,8 +36,13 @@ struct memory_slot *__wrap_loaded_take_slot(struct loaded *loaded)
     size_t size = slot->image->tracked + slot->grown;
     scan->scans++;
     scan->bytes += size;
-    if (memcmp(slot->base, slot->image->pages.bytes, slot->image->tracked) != 0)
-        scan->differing++;
+    for (uint32_t page = 0; page < slot->image->tracked / PLAT_PAGE; page++) {
+        if (memcmp(slot->base + (size_t)page * PLAT_PAGE, memory_image_page(slot->image, page),
+                   PLAT_PAGE) != 0) {
+            scan->differing++;
+            break;
+        }
+    }
     if (memmem(slot->base, size, scan->canary, CANARY_SIZE / 2) ||
         memmem(slot->base, size, scan->canary + CANARY_SIZE / 2, CANARY_SIZE / 2))
         scan->found++;
@@ -141,6 +146,33 @@ static void restore_off_is_noticed(void)
     core_child_stop(&core);
 }
 
+/* Runs that are killed in the middle of writing, or trap, leave nothing either. */
+static void killed_runs(void)
+{
+    begin(false);
+    core_test_load(&core, 1, core_test_wasm("loops"));
+    memcpy(scan->canary, "no such bytes in", CANARY_SIZE);
+    scan->armed = true;
+    static const char *const kinds[] = {"f", "c", "r", "e", "a"};
+    unsigned killed = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        static uint8_t payload[TFAAS_PAYLOAD_MAX];
+        struct tfaas_slot slot;
+        for (unsigned k = 0; k < 8; k++)
+            (void)core_begin(&core, 1, "POST", "/", NULL, kinds[(i + k) % 5], 1, true, 1000000);
+        for (unsigned ended = 0; ended < 8 && core_receive(&core, &slot, payload, 3000);) {
+            ended += (slot.flags & TFAAS_END) != 0;
+            killed += (slot.flags & TFAAS_END) &&
+                      (slot.arg[0] == TFAAS_DEADLINE || slot.arg[0] == TFAAS_FUNCTION_TRAPPED);
+        }
+    }
+    core_test_expect(&core, 1, "s", "short");
+    CHECK(killed == 1600, "only %u of 1600 runs were killed", killed);
+    CHECK(scan->scans >= 1000 && scan->found == 0 && scan->differing == 0,
+          "%lu scans, %lu slots differ", scan->scans, scan->differing);
+    core_child_stop(&core);
+}
+
 static const char js_source[] =
     "const kept = [], map = new Map(), weak = new WeakMap(), key = {};\n"
     "let text = '', re = /a/g, counter = 0; class Thing { static all = []; }\n"
@@ -155,7 +187,8 @@ static const char js_source[] =
     "  console.log = () => c; process.env && (process.env.MARK = c); module.mark = c;\n"
     "  require('./other').mark = c; Error.prepareStackTrace = () => c;\n"
     "  const big = []; for (let i = 0; i < 20000; i++) big[i] = c + i; globalThis.big = big;\n"
-    "  setTimeout(() => { globalThis.late = c; }, 1e9); crypto.getRandomValues(new Uint8Array(8));\n"
+    "  setTimeout(() => { globalThis.late = c; }, 1e9); crypto.getRandomValues(new "
+    "Uint8Array(8));\n"
     "  new Uint8Array(1 << 20).fill(c.charCodeAt(0)); }\n"
     "const names = () => Object.getOwnPropertyNames(globalThis).sort().join();\n"
     "const stringify = JSON.stringify, own = Reflect.ownKeys;\n"
@@ -165,7 +198,8 @@ static const char js_source[] =
     "  return context.status(200).succeed(stringify([names(), own(Object.prototype).length,\n"
     "    kept, [...map], weak.get(key), text, counter, Thing.all, own(Thing).map(String),\n"
     "    own(fill).map(String), globalThis.mark, re.lastIndex, g.next('x').value,\n"
-    "    Array.prototype.push.toString(), ''.trim(), typeof Math.random(), own(module).map(String),\n"
+    "    Array.prototype.push.toString(), ''.trim(), typeof Math.random(), "
+    "own(module).map(String),\n"
     "    own(require('./other')).map(String), typeof Date.now(), String(globalThis.late)]));\n"
     "};\n";
 
@@ -214,6 +248,44 @@ static void javascript(void)
     core_child_stop(&core);
 }
 
+/* More functions than idle slots are kept: each over the same base with pages of its own, each slot
+ * thrown away and made anew between two calls. */
+static void many_functions_over_one_base(void)
+{
+    enum { MANY = IDLE_SLOTS_ALL + 12 };
+    begin(false);
+    struct core_answer first[MANY], now;
+    for (uint32_t id = 0; id < MANY; id++) {
+        char source[200];
+        (void)snprintf(source, sizeof source,
+                       "const name = 'function %u ' + 'x'.repeat(%u); let calls = 0;\n"
+                       "module.exports = async (e, c) => c.succeed(name + ' ' + ++calls);\n",
+                       id, id * 97);
+        core_test_load(&core, id, core_test_js(source));
+    }
+    scan->armed = true;
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint32_t id = 0; id < MANY; id++) {
+            char expected[64];
+            call(id, "p", 1, round == 0 ? &first[id] : &now);
+            (void)snprintf(expected, sizeof expected, "function %u ", id);
+            struct span content = core_content(round == 0 ? &first[id] : &now);
+            CHECK(content.size > strlen(expected) &&
+                      memcmp(content.data, expected, strlen(expected)) == 0,
+                  "function %u said something else", id);
+            if (round == 0)
+                continue;
+            CHECK(same(&first[id], &now), "function %u saw another run's state", id);
+            core_answer_free(&now);
+        }
+    }
+    for (uint32_t id = 0; id < MANY; id++)
+        core_answer_free(&first[id]);
+    CHECK(scan->scans == 3 * MANY && scan->differing == 0, "%lu scans, %lu slots differ",
+          scan->scans, scan->differing);
+    core_child_stop(&core);
+}
+
 static void restore_off_is_noticed_in_javascript(void)
 {
     begin(true);
@@ -242,7 +314,9 @@ int main(int argc, char **argv)
         {"memory and globals", memory_and_globals},
         {"tables and segments", tables_and_segments},
         {"restore off is noticed", restore_off_is_noticed},
+        {"killed runs", killed_runs},
         {"JavaScript state", javascript},
+        {"many functions over one base", many_functions_over_one_base},
         {"restore off is noticed in JavaScript", restore_off_is_noticed_in_javascript},
     };
     return CHECK_MAIN(cases, argc, argv);

@@ -6,7 +6,8 @@
 
 #define RUNS 100000
 #define WARM 50000
-#define IN_FLIGHT 16 /* each has its own stack: the fewer, the sooner all have been used to the depth */
+#define IN_FLIGHT                                                                                  \
+    16 /* each has its own stack: the fewer, the sooner all have been used to the depth */
 
 static struct core_child core;
 
@@ -20,8 +21,9 @@ static void good_runs(void)
     core_child_start(&core);
     core_test_load(&core, 1, core_test_wasm("loops"));
     core_test_load(&core, 2, core_test_wasm("command_echo"));
-    core_test_load(&core, 3, core_test_js("module.exports = async (event, context) => "
-                                          "context.status(200).succeed({got: event.body});\n"));
+    core_test_load(&core, 3,
+                   core_test_js("module.exports = async (event, context) => "
+                                "context.status(200).succeed({got: event.body});\n"));
     core_test_load(&core, 4, core_test_wasm("random"));
     core_test_load(&core, 5, core_test_wasm("grows"));
     CHECK(load_run(&core, 5, WARM, IN_FLIGHT, "s") == 0, "calls went wrong");
@@ -45,7 +47,8 @@ static void failing_runs(void)
     long before = private_kib();
     (void)load_run(&core, 2, 10000, IN_FLIGHT, "r");
     long after = private_kib();
-    CHECK(after <= before + before / 100 + 64, "private memory: %ld KiB, then %ld KiB", before, after);
+    CHECK(after <= before + before / 100 + 64, "private memory: %ld KiB, then %ld KiB", before,
+          after);
     core_child_stop(&core);
 }
 

@@ -135,7 +135,8 @@ static void truncated_modules(void)
     struct span module = {whole.files[0].content, whole.files[0].size};
     unsigned count = 0;
     for (size_t size = 1; size < module.size; size += 97, count++)
-        core_test_refused(&core, ++next_id, core_test_bytes(module.data, size), TFAAS_BAD_MODULE, "");
+        core_test_refused(&core, ++next_id, core_test_bytes(module.data, size), TFAAS_BAD_MODULE,
+                          "");
     CHECK(count > 20, "only %u truncated modules", count);
 }
 
@@ -236,8 +237,7 @@ static void busy(void)
         (void)core_begin(&core, next_id, "GET", "/", NULL, NULL, 0, true, SECOND);
     unsigned refused = 0, ended = 0;
     struct tfaas_slot slot;
-    while (refused + ended < TFAAS_INFLIGHT_MAX + 3 &&
-           core_receive(&core, &slot, payload, 10000)) {
+    while (refused + ended < TFAAS_INFLIGHT_MAX + 3 && core_receive(&core, &slot, payload, 10000)) {
         if (!(slot.flags & TFAAS_END))
             continue;
         if (slot.arg[0] == TFAAS_BUSY) {

@@ -8,11 +8,11 @@
 #include <dirent.h>
 #include <stdlib.h>
 
-#define MS 1000000u
-#define LONG_COUNT 12
+#define MS          1000000u
+#define LONG_COUNT  12
 #define SHORT_COUNT 60
-#define KILLS 10000
-#define IN_FLIGHT 100
+#define KILLS       10000
+#define IN_FLIGHT   100
 
 static struct core_child core;
 
@@ -160,8 +160,8 @@ static void answering_and_running_on(void)
     struct tfaas_slot slot;
     uint32_t id = begin(1, "a", 100u * MS, true);
     bool received = core_receive(&core, &slot, payload, 5000);
-    CHECK(received && slot.id == id && slot.kind == TFAAS_RESPONSE &&
-              slot.flags == TFAAS_LAST && slot.size == 9,
+    CHECK(received && slot.id == id && slot.kind == TFAAS_RESPONSE && slot.flags == TFAAS_LAST &&
+              slot.size == 9,
           "kind %u flags %u size %u", slot.kind, slot.flags, slot.size);
     struct core_answer answer;
     CHECK(core_wait(&core, id, &answer) && answer.status == TFAAS_DEADLINE, "%s",
@@ -178,9 +178,8 @@ static void loads_that_never_end(void)
     for (uint32_t i = 0; i < 3; i++) {
         struct core_config config = core_test_wasm(names[i]);
         core_bundle(&config, &bytes, &size);
-        core_send(&core,
-                  (struct tfaas_slot){.kind = TFAAS_LOAD, .id = 10 + i, .arg = {size, 0}}, bytes,
-                  size);
+        core_send(&core, (struct tfaas_slot){.kind = TFAAS_LOAD, .id = 10 + i, .arg = {size, 0}},
+                  bytes, size);
         free(bytes);
     }
     core_test_expect(&core, 1, "s", "short"); /* they load, others are served */

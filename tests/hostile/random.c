@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#define RUNS 1000
-#define WORKERS 2
+#define RUNS     1000
+#define WORKERS  2
 #define TEXT_MAX 160
 
 static char texts[RUNS * WORKERS][TEXT_MAX];

@@ -10,7 +10,7 @@
 
 #include <sys/syscall.h>
 
-#define RUNS 5000
+#define RUNS      5000
 #define IN_FLIGHT 100
 
 static struct core_child core;

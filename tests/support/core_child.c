@@ -29,8 +29,8 @@ void (*core_child_hook)(void *window);
 /* Pages without access on both sides: a core that leaves its window is noticed. */
 static void *map_window(void)
 {
-    uint8_t *around =
-        mmap(NULL, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *around = mmap(NULL, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (around == MAP_FAILED)
         die("no address space");
     return mmap(around + PLAT_PAGE, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE,
@@ -150,6 +150,13 @@ static void take(struct core_answer *answer, const struct tfaas_slot *slot, cons
         answer->log[answer->log_size] = '\0';
         break;
     }
+    case TFAAS_CACHE:
+        if (slot->arg[1] != answer->cache_size || slot->size > slot->arg[0] - slot->arg[1])
+            die("CACHE out of order");
+        answer->cache = realloc(answer->cache, slot->arg[0]);
+        memcpy(answer->cache + slot->arg[1], payload, slot->size);
+        answer->cache_size += slot->size;
+        break;
     case TFAAS_LOADED:
     case TFAAS_FAULT:
         (void)snprintf(answer->fault, sizeof answer->fault, "%.*s", (int)slot->size,
@@ -160,6 +167,8 @@ static void take(struct core_answer *answer, const struct tfaas_slot *slot, cons
     }
     if (slot->flags & TFAAS_END || slot->kind == TFAAS_LOADED)
         answer->status = (unsigned)slot->arg[0];
+    if (slot->kind == TFAAS_LOADED)
+        answer->code = (unsigned)slot->arg[4];
     if (slot->flags & TFAAS_END) {
         answer->work = slot->arg[1];
         answer->peak = slot->arg[2];
@@ -196,6 +205,7 @@ void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_si
         .response_limit = config->response_limit ? config->response_limit : 16u << 20,
         .log_limit = config->log_limit ? config->log_limit : 64u << 10,
         .hostcall_limit = config->hostcall_limit ? config->hostcall_limit : 1000000,
+        .cache = config->cache,
     };
     if (bundle_write(&bundle, out, out_size) != TFAAS_OK)
         die("bundle_write");
@@ -210,7 +220,11 @@ void core_load(struct core_child *core, uint32_t id, const struct core_config *c
     core_bundle(config, &bytes, &size);
     for (size_t at = 0; at < size; at += TFAAS_PAYLOAD_MAX) {
         size_t piece = size - at < TFAAS_PAYLOAD_MAX ? size - at : TFAAS_PAYLOAD_MAX;
-        core_send(core, (struct tfaas_slot){.kind = TFAAS_LOAD, .id = id, .arg = {size, at}},
+        core_send(core,
+                  (struct tfaas_slot){.kind = TFAAS_LOAD,
+                                      .flags = config->want_cache ? TFAAS_WANT_CACHE : 0,
+                                      .id = id,
+                                      .arg = {size, at}},
                   bytes + at, piece);
     }
     free(bytes);
@@ -250,14 +264,14 @@ uint32_t core_begin(struct core_child *core, uint32_t function, const char *meth
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     uint32_t id = ++core->next_id;
-    core_send(core,
-              (struct tfaas_slot){.kind = TFAAS_INVOKE,
-                                  .flags = last ? TFAAS_LAST : 0,
-                                  .id = id,
-                                  .arg = {function, deadline_ns,
-                                          (uint64_t)now.tv_sec * 1000000000u +
-                                              (uint64_t)now.tv_nsec}},
-              message, head + size);
+    core_send(
+        core,
+        (struct tfaas_slot){.kind = TFAAS_INVOKE,
+                            .flags = last ? TFAAS_LAST : 0,
+                            .id = id,
+                            .arg = {function, deadline_ns,
+                                    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec}},
+        message, head + size);
     return id;
 }
 
@@ -286,8 +300,7 @@ bool core_invoke(struct core_child *core, uint32_t function, const void *body, s
                  struct core_answer *answer)
 {
     static const char *const headers[] = {"content-type", "application/json", NULL};
-    uint32_t id =
-        core_begin(core, function, "POST", "/", headers, body, size, true, 5000000000ull);
+    uint32_t id = core_begin(core, function, "POST", "/", headers, body, size, true, 5000000000ull);
     return core_wait(core, id, answer);
 }
 

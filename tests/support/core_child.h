@@ -30,6 +30,8 @@ struct core_config {
     struct bundle_pair env[8], secrets[8];
     size_t env_count, secret_count;
     uint64_t memory_limit, response_limit, log_limit, hostcall_limit;
+    bool want_cache;
+    struct span cache;
 };
 
 struct core_answer {
@@ -40,6 +42,9 @@ struct core_answer {
     char log[8192];
     size_t log_size;
     char fault[1024]; /* text of FAULT or LOADED */
+    unsigned code;    /* enum tfaas_code of LOADED */
+    uint8_t *cache;   /* what came as CACHE; malloc'ed */
+    size_t cache_size;
 };
 
 /* If set, called in the child before it serves. */

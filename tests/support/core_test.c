@@ -38,9 +38,8 @@ struct span core_test_file(const char *path)
 
 struct core_config core_test_bytes(const void *module, size_t size)
 {
-    return (struct core_config){.runtime = "wasm",
-                                .entry = "function.wasm",
-                                .files = {{"function.wasm", module, size}}};
+    return (struct core_config){
+        .runtime = "wasm", .entry = "function.wasm", .files = {{"function.wasm", module, size}}};
 }
 
 struct core_config core_test_wasm(const char *name)
@@ -88,8 +87,9 @@ void core_test_expect(struct core_child *core, uint32_t id, const char *body, co
     bool alive = core_test_call(core, id, body, strlen(body), 20000000000u, &answer);
     CHECK(alive, "the core is gone");
     struct span got = core_content(&answer);
-    CHECK(answer.status == TFAAS_OK && core_http_status(&answer) == 200, "function %u: %s, http %u: %s",
-          id, tfaas_status_name(answer.status), core_http_status(&answer), answer.log);
+    CHECK(answer.status == TFAAS_OK && core_http_status(&answer) == 200,
+          "function %u: %s, http %u: %s", id, tfaas_status_name(answer.status),
+          core_http_status(&answer), answer.log);
     CHECK(got.size == strlen(content) && memcmp(got.data, content, got.size) == 0,
           "function %u said \"%.*s\", expected \"%s\"", id, (int)(got.size < 400 ? got.size : 400),
           (const char *)got.data, content);

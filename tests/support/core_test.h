@@ -30,7 +30,8 @@ void core_test_expect(struct core_child *core, uint32_t id, const char *body, co
 void core_test_ends(struct core_child *core, uint32_t id, const char *body, uint64_t deadline_ns,
                     tfaas_status_t status);
 bool core_test_alive(const struct core_child *core);
-/* A field of /proc/PID/smaps_rollup ("Rss", "Private_Dirty", ...) or of status ("VmRSS"), in KiB. */
+/* A field of /proc/PID/smaps_rollup ("Rss", "Private_Dirty", ...) or of status ("VmRSS"), in KiB.
+ */
 long core_test_memory_kib(const struct core_child *core, const char *field);
 
 uint64_t core_test_now_ns(void);

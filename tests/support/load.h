@@ -6,9 +6,9 @@
 
 #include "core_test.h"
 
-/* Makes `count` calls of functions 1..functions in turn with this body, `in_flight` at a time; each must end
- * with OK, and there is one RESPONSE for each. Busy-waits, so that the core never finds its host asleep. Returns how
- * many did not. */
+/* Makes `count` calls of functions 1..functions in turn with this body, `in_flight` at a time; each
+ * must end with OK, and there is one RESPONSE for each. Busy-waits, so that the core never finds
+ * its host asleep. Returns how many did not. */
 static inline unsigned load_run(struct core_child *core, uint32_t functions, unsigned count,
                                 unsigned in_flight, const char *body)
 {

@@ -80,6 +80,46 @@ static void say(struct fake_core *core, uint16_t kind, unsigned flags, uint32_t 
     }
 }
 
+static void say_cache(struct fake_core *core, uint32_t id, uint64_t total, uint64_t offset,
+                      const void *bytes, size_t size)
+{
+    struct tfaas_slot m = {.kind = TFAAS_CACHE, .id = id, .arg = {total, offset}};
+    while (!atomic_load(&core->stop)) {
+        tfaas_status_t status = ring_send(&core->tx, &m, bytes, size);
+        if (ring_flush(&core->tx))
+            bell(core->worker.bell_fd);
+        if (status != TFAAS_BUSY)
+            return;
+        usleep(200);
+    }
+}
+
+/* CACHE as the function's name says, right or wrong. */
+static void offer_cache(struct fake_core *core, const char *mode, uint32_t id, bool asked)
+{
+    static const uint8_t piece[TFAAS_PAYLOAD_MAX] = {7};
+    const uint64_t total = 30 * sizeof piece; /* more than the ring holds */
+    if (strcmp(mode, "cache") == 0 && asked) {
+        for (uint64_t at = 0; at < total; at += sizeof piece)
+            say_cache(core, id, total, at, piece, sizeof piece);
+    } else if (strcmp(mode, "steal") == 0) {
+        say_cache(core, id, 5, 0, piece, 5);
+    } else if (strcmp(mode, "early") == 0) {
+        say_cache(core, id, 10, 0, piece, 5);
+    } else if (strcmp(mode, "order") == 0) {
+        say_cache(core, id, 10, 5, piece, 5);
+    } else if (strcmp(mode, "large") == 0) {
+        say_cache(core, id, TFAAS_CACHE_MAX + 1ull, 0, piece, 5);
+    } else if (strcmp(mode, "grow") == 0) {
+        say_cache(core, id, 10, 0, piece, 5);
+        say_cache(core, id, 11, 5, piece, 6);
+    } else if (strcmp(mode, "empty") == 0) {
+        say_cache(core, id, 10, 0, NULL, 0);
+    } else if (strcmp(mode, "more") == 0) {
+        say_cache(core, id, 10, 0, piece, 11);
+    }
+}
+
 static struct span span_of(const char *text)
 {
     return (struct span){(const uint8_t *)text, strlen(text)};
@@ -314,6 +354,7 @@ static void on_load(struct fake_core *core, const struct tfaas_slot *m)
             break;
         f->mode[at] = c;
     }
+    offer_cache(core, f->mode, f->id, (m->flags & TFAAS_WANT_CACHE) != 0);
     if (strcmp(f->mode, "bad") == 0)
         say(core, TFAAS_LOADED, 0, f->id, TFAAS_BAD_SCRIPT, "handler.js:3:7: SyntaxError", 27);
     else if (strcmp(f->mode, "never") != 0)

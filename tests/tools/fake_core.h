@@ -11,6 +11,10 @@
  *   redirect 302, location: ?...              garbage  random slots
  *   flood    more response than credit        bad      LOADED with BAD_SCRIPT
  *   secret   content of the first secret      never    LOADED never comes
+ *   cache    sends CACHE when it is asked to  steal    sends it unasked
+ *   early    LOADED before CACHE is complete  order    CACHE out of order
+ *   large    CACHE over the bound             grow     CACHE that changes its size
+ *   empty    a CACHE piece of nothing         more     more CACHE than it said
  * A name is matched up to the first '-'; anything else is "hello".
  */
 #ifndef TFAAS_TESTS_FAKE_CORE_H

@@ -9,7 +9,7 @@
  *                                 b = nanoseconds clone took; descriptor: the worker's pidfd
  *                      REFUSED    request; a = errno of clone
  *                      EXITED     request; a = wait status
- *   tender -> zygote   LAUNCH     request; descriptors: window, ring, bell
+ *   tender -> zygote   LAUNCH     request; text = trust domain; descriptors: window, ring, bell
  *
  * The zygote ends when the other end of the socket is closed.
  */

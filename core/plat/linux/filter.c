@@ -14,6 +14,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -66,6 +67,8 @@ static const struct filter_pin pin_SEALABLE = {.count = 1,
 static const struct filter_pin pin_ADD_SEALS = {.count = 1, .checks = {IS(1, F_ADD_SEALS)}};
 static const struct filter_pin pin_DUPLICATE = {.count = 1, .checks = {IS(1, F_DUPFD_CLOEXEC)}};
 static const struct filter_pin pin_FLAGS_ZERO = {.count = 1, .checks = {IS(2, 0)}};
+static const struct filter_pin pin_DIE_WITH_PARENT = {
+    .count = 2, .checks = {IS(0, PR_SET_PDEATHSIG), IS(1, SIGKILL)}};
 static const struct filter_pin pin_SET_FS = {.count = 1, .checks = {IS(0, 0x1002)}};
 /* One bit more or less in the flags is another call. CLONE_VM, threads and new user namespaces are
  * out. The weak form is for hosts without namespaces (the tender has said so). */

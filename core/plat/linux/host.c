@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +18,8 @@
 void (*plat_on_abort)(const char *reason);
 
 static void *window;
+static char domain[PLAT_DOMAIN_MAX + 1];
+static uint64_t memory_max;
 
 const char *plat_linux_prepare(void)
 {
@@ -31,7 +35,30 @@ const char *plat_linux_prepare(void)
 
 void plat_linux_attach(void *mapped_window)
 {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        memory_max = limit.rlim_cur;
+    }
     window = mapped_window;
+}
+
+void plat_linux_domain(const char *name)
+{
+    const size_t size = strnlen(name, sizeof(domain));
+    if (size == sizeof(domain)) {
+        plat_abort("the trust domain's name is too long");
+    }
+    memcpy(domain, name, size + 1);
+}
+
+const char *plat_domain(void)
+{
+    return domain;
+}
+
+uint64_t plat_memory_max(void)
+{
+    return memory_max;
 }
 
 bool plat_linux_attached(void)

@@ -93,9 +93,16 @@ static bool for_nonzero_runs(const uint8_t *from, size_t size,
     return !in_run || each(to, from + run_start, size - run_start, run_start);
 }
 
+struct sink {
+    int fd;
+    size_t used;
+};
+
 static bool run_to_file(void *to, const uint8_t *from, size_t size, size_t at)
 {
-    return write_all(*(const int *)to, from, size, at);
+    struct sink *sink = to;
+    sink->used += whole_pages(size);
+    return write_all(sink->fd, from, size, at);
 }
 
 static bool run_to_memory(void *to, const uint8_t *from, size_t size, size_t at)
@@ -121,7 +128,7 @@ static bool image_in_file(struct plat_image *image, int fd, const void *from, si
                           size_t total)
 {
     /* Pages of zeroes stay holes in the file. */
-    int to = fd;
+    struct sink to = {.fd = fd};
     if (ftruncate(fd, (off_t)whole_pages(total)) != 0 ||
         !for_nonzero_runs(from, size, run_to_file, &to) ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
@@ -131,7 +138,7 @@ static bool image_in_file(struct plat_image *image, int fd, const void *from, si
     if (bytes == MAP_FAILED) {
         return false;
     }
-    *image = (struct plat_image){.bytes = bytes, .size = total, .fd = fd};
+    *image = (struct plat_image){.bytes = bytes, .size = total, .used = to.used, .fd = fd};
     return true;
 }
 

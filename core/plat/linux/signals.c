@@ -116,11 +116,13 @@ static void divert(ucontext_t *interrupted)
 void plat_trap_code(uintptr_t start, uintptr_t end)
 {
     const uintptr_t in_page = PLAT_PAGE - 1;
-    if (trapped_start != trapped_end || start >= end) {
+    const uintptr_t first = start & ~in_page, last = (end + in_page) & ~in_page;
+    if (start >= end || (first == trapped_start && last == trapped_end)) {
         return;
     }
-    trapped_start = start & ~in_page;
-    trapped_end = (end + in_page) & ~in_page;
+    plat_untrap_code(); /* of another module, whose run gave way before it came back to its code */
+    trapped_start = first;
+    trapped_end = last;
     if (mprotect((void *)trapped_start, trapped_end - trapped_start, PROT_READ) != 0) {
         plat_abort("compiled code cannot be trapped");
     }

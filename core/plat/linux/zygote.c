@@ -32,6 +32,9 @@
 #define PARKED_FD        16     /* received descriptors wait above this number */
 #define WORKER_FILES_MAX 16384u /* one per image */
 
+_Static_assert(sizeof(((struct control_message *)0)->text) == PLAT_DOMAIN_MAX + 1,
+               "a domain is as long as the text of a message");
+
 struct child {
     pid_t pid; /* 0: free */
     uint32_t request;
@@ -156,8 +159,9 @@ static bool limit(int resource, rlim_t most)
 }
 
 /* Everything between clone and core_serve. fds: window, ring, bell; all above PARKED_FD. */
-static void worker_main(const int fds[CONTROL_FDS_MAX]) __attribute__((noreturn));
-static void worker_main(const int fds[CONTROL_FDS_MAX])
+static void worker_main(const char *domain, const int fds[CONTROL_FDS_MAX])
+    __attribute__((noreturn));
+static void worker_main(const char *domain, const int fds[CONTROL_FDS_MAX])
 {
     plat_on_abort = NULL;
     if ((worker_clone_flags & CLONE_NEWPID) != 0) {
@@ -169,11 +173,15 @@ static void worker_main(const int fds[CONTROL_FDS_MAX])
                         syscall(SYS_close_range, 0, WORKER_RING_FD - 1, 0) == 0 &&
                         syscall(SYS_close_range, WORKER_BELL_FD + 1, ~0u, 0) == 0 &&
                         limit(RLIMIT_NOFILE, WORKER_FILES_MAX) && limit(RLIMIT_NPROC, 1) &&
-                        drop_capabilities() && filter_install(WORKER);
+                        drop_capabilities() && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
     if (!closed) {
         _exit(WORKER_EXIT_NO_CAGE);
     }
-    plat_linux_attach(window);
+    plat_linux_attach(window); /* asks for a limit, which the filter forbids */
+    plat_linux_domain(domain);
+    if (!filter_install(WORKER)) {
+        _exit(WORKER_EXIT_NO_CAGE);
+    }
     core_serve();
 }
 
@@ -189,7 +197,7 @@ static struct child *free_child(void)
     return NULL;
 }
 
-static void launch(uint32_t request, const int fds[CONTROL_FDS_MAX])
+static void launch(uint32_t request, const char *domain, const int fds[CONTROL_FDS_MAX])
 {
     struct child *child = free_child();
     struct control_message answer = {.kind = CONTROL_REFUSED, .request = request, .a = EAGAIN};
@@ -199,7 +207,7 @@ static void launch(uint32_t request, const int fds[CONTROL_FDS_MAX])
         const uint64_t before = plat_now_ns();
         const long pid = syscall(SYS_clone, worker_clone_flags, NULL, &pidfd, NULL, NULL);
         if (pid == 0) {
-            worker_main(fds);
+            worker_main(domain, fds);
         }
         answer.a = (uint64_t)errno;
         if (pid > 0) {
@@ -275,10 +283,11 @@ static void serve_command(void)
     }
     int fds[CONTROL_FDS_MAX];
     const int count = take_fds(&packet, fds);
-    if (size != sizeof(message) || message.kind != CONTROL_LAUNCH || count != CONTROL_FDS_MAX) {
+    if (size != sizeof(message) || message.kind != CONTROL_LAUNCH || count != CONTROL_FDS_MAX ||
+        strnlen(message.text, sizeof(message.text)) == sizeof(message.text)) {
         fail("the tender sent a command the zygote does not know");
     }
-    launch(message.request, fds);
+    launch(message.request, message.text, fds);
     for (int i = 0; i < count; i++) {
         close(fds[i]);
     }

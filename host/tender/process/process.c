@@ -307,9 +307,11 @@ static int make_window(void **window)
     return -1;
 }
 
-static bool send_launch(const struct tender *tender, uint32_t request, const int fds[3])
+static bool send_launch(const struct tender *tender, const char *domain, uint32_t request,
+                        const int fds[CONTROL_FDS_MAX])
 {
     struct control_message message = {.kind = CONTROL_LAUNCH, .request = request};
+    memcpy(message.text, domain, strlen(domain)); /* checked by process_launch */
     struct iovec part = {&message, sizeof(message)};
     union {
         struct cmsghdr header;
@@ -373,8 +375,9 @@ static struct launched *remember(struct tender *tender)
 static void process_destroy(struct tender *tender, struct tender_worker *worker);
 
 /* What launch gives to a worker; *zygote_gone asks the caller to try once more with another. */
-static tfaas_status_t ask_zygote(struct tender *tender, struct tender_worker *worker, int window_fd,
-                                 bool *zygote_gone, struct tfaas_error *error)
+static tfaas_status_t ask_zygote(struct tender *tender, const char *domain,
+                                 struct tender_worker *worker, int window_fd, bool *zygote_gone,
+                                 struct tfaas_error *error)
 {
     struct launched *launched = remember(tender);
     if (launched == NULL) {
@@ -382,7 +385,7 @@ static tfaas_status_t ask_zygote(struct tender *tender, struct tender_worker *wo
     }
     worker->backend = launched;
     const int fds[CONTROL_FDS_MAX] = {window_fd, worker->ring_fd, worker->bell_fd};
-    if (!send_launch(tender, launched->request, fds) ||
+    if (!send_launch(tender, domain, launched->request, fds) ||
         !await(tender, &launched->answered, ANSWER_TIMEOUT_MS)) {
         end_zygote(tender); /* and with it whatever it may still fork */
         error_set(error, TFAAS_UNAVAILABLE, "the process that forks cores failed: %s",
@@ -398,7 +401,8 @@ static tfaas_status_t ask_zygote(struct tender *tender, struct tender_worker *wo
     return TFAAS_OK;
 }
 
-static tfaas_status_t launch_once(struct tender *tender, struct tender_worker *worker,
+static tfaas_status_t launch_once(struct tender *tender, const char *domain,
+                                  struct tender_worker *worker,
                                   bool *zygote_gone, struct tfaas_error *error)
 {
     if (!zygote_lives(tender)) {
@@ -417,7 +421,7 @@ static tfaas_status_t launch_once(struct tender *tender, struct tender_worker *w
     if (window_fd < 0 || worker->ring_fd < 0 || worker->bell_fd < 0) {
         status = error_errno(error, TFAAS_NO_SPACE, errno, "make a window");
     } else {
-        status = ask_zygote(tender, worker, window_fd, zygote_gone, error);
+        status = ask_zygote(tender, domain, worker, window_fd, zygote_gone, error);
     }
     if (window_fd >= 0) {
         close(window_fd);
@@ -429,10 +433,13 @@ static tfaas_status_t process_launch(struct tender *tender, const char *trust_do
                                      struct tender_worker *worker, struct tfaas_error *error)
 {
     tfaas_status_t status = TFAAS_OK;
+    if (strlen(trust_domain) >= sizeof(((struct control_message *)0)->text)) {
+        return error_set(error, TFAAS_BAD_REQUEST, "the name of a trust domain is too long");
+    }
     for (int tries = 0; tries < 2; tries++) {
         bool zygote_gone = false;
         *worker = (struct tender_worker){.bell_fd = -1, .ring_fd = -1, .exit_fd = -1, .pid = -1};
-        status = launch_once(tender, worker, &zygote_gone, error);
+        status = launch_once(tender, trust_domain, worker, &zygote_gone, error);
         if (status == TFAAS_OK) {
             return TFAAS_OK;
         }

@@ -54,20 +54,18 @@ static void long_log(void)
     (void)fd_write(2, parts, 1024, &written);
 }
 
-/* Every second page of the memory, a part of them in each run: as many separate mappings as it can
+static volatile uint8_t room[64 * PAGE];
+
+/* Every second page of `room`, a part of them in each run: as many separate mappings as it can
  * make. */
 static void scatter(int part)
 {
-    uint8_t *memory = (uint8_t *)(uintptr_t)(16 * PAGE);
     for (int i = 0; i < 40; i++)
-        memory[(uint32_t)(part * 40 + i) * 8192u] = 1;
+        room[(uint32_t)(part * 40 + i) * 8192u] = 1;
 }
-
-static uint8_t room[64 * PAGE];
 
 static int handle(const uint8_t *body, int size)
 {
-    (void)room;
     switch (size > 0 ? body[0] : 's') {
     case 'l':
         write_log(5000);

@@ -11,7 +11,9 @@ static int cat(const char *path)
     char buffer[8192];
     int fd = open(path, O_RDONLY);
     if (fd < 0) {
-        printf("errno %s", errno == ENOENT ? "ENOENT" : errno == ENOTCAPABLE ? "ENOTCAPABLE" : "other");
+        printf("errno %s", errno == ENOENT        ? "ENOENT"
+                           : errno == ENOTCAPABLE ? "ENOTCAPABLE"
+                                                  : "other");
         return 0;
     }
     ssize_t size;

@@ -3,7 +3,6 @@
 (module
   (table 100000 funcref) (table 100000 funcref) (table 100000 funcref) (table 100000 funcref)
   (table 100000 funcref) (table 100000 funcref) (table 100000 funcref) (table 100000 funcref)
-  (table 100000 funcref) (table 100000 funcref)
   (memory (export "memory") 1)
   (func (export "tfaas_handle") (result i32)
     (loop $again (br $again))

@@ -78,6 +78,32 @@ static void test_round_trip(void **state)
     free(bytes);
 }
 
+static void test_cache_round_trip(void **state)
+{
+    (void)state;
+    struct bundle bundle = sample(), got;
+    uint8_t *bytes, *plain;
+    size_t size, plain_size;
+    const char *why = NULL;
+    assert_int_equal(bundle_write(&bundle, &plain, &plain_size), TFAAS_OK);
+    bundle.cache = text("sealed code");
+    assert_int_equal(bundle_write(&bundle, &bytes, &size), TFAAS_OK);
+    assert_int_equal(size, plain_size + 1 + 1 + 11);
+    assert_int_equal(bundle_read(bytes, size, &got, &why), TFAAS_OK);
+    assert_true(span_is(got.cache, "sealed code"));
+    assert_true(span_is(got.package, "package bytes"));
+    for (size_t cut = plain_size; cut < size; cut++)
+        assert_int_equal(parse(bytes, cut, &why), TFAAS_BAD_REQUEST);
+    bundle_free(&got);
+    assert_int_equal(bundle_read(plain, plain_size, &got, &why), TFAAS_OK);
+    assert_int_equal(got.cache.size, 0);
+    bundle_free(&got);
+    bundle.cache.size = SIZE_MAX; /* refused by size alone */
+    free(bytes);
+    assert_int_equal(bundle_write(&bundle, &bytes, &size), TFAAS_TOO_LARGE);
+    free(plain);
+}
+
 static void test_empty_lists(void **state)
 {
     (void)state;
@@ -123,17 +149,18 @@ static void test_one_encoding_only(void **state)
 
 /* One bundle with a defect; what to do is up to the caller's choices. */
 struct recipe {
-    uint64_t pairs, keys[10];
+    uint64_t pairs, keys[11];
     const char *name;
     struct bundle_pair env[2], secrets[2];
     uint64_t env_count, secret_count, pair_items;
-    bool env_as_bytes, secret_as_text, trailing;
+    bool env_as_bytes, secret_as_text, trailing, cache_as_text;
+    const char *cache;
 };
 
 static struct recipe good_recipe(void)
 {
     return (struct recipe){.pairs = 9,
-                           .keys = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+                           .keys = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
                            .name = "f",
                            .env = {{text("A"), text("1")}, {text("B"), text("2")}},
                            .secrets = {{text("s"), text("1")}, {text("t"), text("2")}},
@@ -176,6 +203,13 @@ static void cook(const struct recipe *r, tfaas_status_t status, const char *part
         cbor_put_uint(&w, r->keys[i]);
         cbor_put_uint(&w, 1);
     }
+    if (r->cache) {
+        cbor_put_uint(&w, r->keys[10]);
+        if (r->cache_as_text)
+            cbor_put_text(&w, r->cache, strlen(r->cache));
+        else
+            cbor_put_bytes(&w, r->cache, strlen(r->cache));
+    }
     if (r->trailing)
         cbor_put_uint(&w, 0);
     assert_false(w.failed);
@@ -193,6 +227,23 @@ static void test_each_field_is_named(void **state)
     cook(&r, TFAAS_OK, "");
     r.pairs = 8;
     cook(&r, TFAAS_BAD_REQUEST, "map of 9");
+    r.pairs = 11;
+    cook(&r, TFAAS_BAD_REQUEST, "map of 9");
+    r.pairs = 10;
+    cook(&r, TFAAS_BAD_REQUEST, "key 10");
+    r.cache = "sealed";
+    cook(&r, TFAAS_OK, "");
+    r.cache_as_text = true;
+    cook(&r, TFAAS_BAD_REQUEST, "compile cache");
+    r.cache_as_text = false;
+    r.keys[10] = 11;
+    cook(&r, TFAAS_BAD_REQUEST, "key 10");
+    r.keys[10] = 10;
+    r.cache = "";
+    cook(&r, TFAAS_BAD_REQUEST, "compile cache");
+    r.cache = "sealed";
+    r.pairs = 9;
+    cook(&r, TFAAS_BAD_REQUEST, "after the end");
     r = good_recipe();
     r.trailing = true;
     cook(&r, TFAAS_BAD_REQUEST, "after the end");
@@ -294,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_cache_round_trip),
         cmocka_unit_test(test_empty_lists),
         cmocka_unit_test(test_one_encoding_only),
         cmocka_unit_test(test_each_field_is_named),

@@ -176,6 +176,7 @@ static inline void set_up(enum function_kind kind)
     memcpy(function.entry, "/function/main.wasm", 20);
     run.function = &function;
     run.hostcall_limit = 1000000;
+    run.log_limit = 1000000;
     run.realtime_ns = 1700000000123456789u;
     fake.memory = calloc(1, MEMORY_SIZE);
     memory = (struct guest_memory){.base = fake.memory, .size = MEMORY_SIZE, .refresh = refresh};

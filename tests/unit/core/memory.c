@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 #define IMAGE_SIZE (6u * WASM_PAGE)
-#define LIMIT (40u * WASM_PAGE)
-#define SLOTS 4
-#define RUNS 10000
+#define LIMIT      (40u * WASM_PAGE)
+#define SLOTS      4
+#define RUNS       10000
 
 static uint64_t seed = 0x9e3779b97f4a7c15u;
 
@@ -76,7 +76,7 @@ static void misbehave(struct memory_slot *slot)
         }
     }
     size_t pages = slot->size / PLAT_PAGE;
-    unsigned writes = kind % 10 == 0   ? (unsigned)pages
+    unsigned writes = kind % 10 == 0  ? (unsigned)pages
                       : kind % 10 < 3 ? 40 + (unsigned)draw(20)
                                       : (unsigned)draw(12);
     for (unsigned i = 0; i < writes; i++) {
@@ -89,20 +89,18 @@ static void misbehave(struct memory_slot *slot)
         memory_slot_open(slot);
 }
 
-/* Returns how many runs left something behind. */
-static unsigned random_runs(unsigned runs)
+/* Returns how many runs left something behind in slots of an image that must hold `bytes`. */
+static unsigned random_runs_of(struct memory_image *image, const uint8_t *bytes, unsigned runs)
 {
-    struct memory_image image;
-    uint8_t *bytes = make_image(&image, IMAGE_SIZE, LIMIT);
     struct memory_slot *slots[SLOTS];
     for (size_t i = 0; i < SLOTS; i++)
-        slots[i] = memory_slot_new(&image);
+        slots[i] = memory_slot_new(image);
     unsigned wrong = 0;
     for (unsigned run = 0; run < runs; run++) {
         size_t i = draw(SLOTS);
         if (draw(200) == 0) { /* a new slot starts with what the others have learnt */
             memory_slot_free(slots[i]);
-            slots[i] = memory_slot_new(&image);
+            slots[i] = memory_slot_new(image);
         }
         bool ok = false;
         memory_set_current(slots[i]);
@@ -115,10 +113,110 @@ static unsigned random_runs(unsigned runs)
         wrong += !memory_restore_disabled && !is_pristine(slots[i], bytes);
         memory_slot_free(slots[i]);
     }
-    CHECK(image.slot_count == 0, "%u slots left", image.slot_count);
+    CHECK(image->slot_count == 0, "%u slots left", image->slot_count);
+    return wrong;
+}
+
+static unsigned random_runs(unsigned runs)
+{
+    struct memory_image image;
+    uint8_t *bytes = make_image(&image, IMAGE_SIZE, LIMIT);
+    unsigned wrong = random_runs_of(&image, bytes, runs);
     memory_image_destroy(&image);
     free(bytes);
     return wrong;
+}
+
+/* An image taken from an opened slot over `base` after `pages` pages of it were changed and it grew by
+ * `grow`; *bytes is what it must hold. */
+static void take_changed(struct memory_image *taken, struct memory_image *base, unsigned pages,
+                         size_t grow, uint8_t **bytes)
+{
+    struct memory_image view;
+    CHECK(memory_image_borrow(&view, base, LIMIT) == TFAAS_OK, "not borrowed");
+    struct memory_slot *slot = memory_slot_new(&view);
+    memory_slot_open(slot);
+    CHECK(memory_grow(slot, slot->size + grow), "cannot grow");
+    for (unsigned i = 0; i < pages; i++)
+        slot->base[(size_t)i * slot->size / pages / PLAT_PAGE * PLAT_PAGE + draw(PLAT_PAGE)] ^=
+            (uint8_t)(1 + draw(255));
+    *bytes = calloc(1, slot->size);
+    memcpy(*bytes, slot->base, slot->size);
+    CHECK(memory_image_take(taken, slot) == TFAAS_OK, "no image was taken");
+    CHECK(taken->size == slot->size && taken->limit == LIMIT, "size %zu, limit %zu", taken->size,
+          taken->limit);
+    memory_slot_free(slot);
+    memory_image_destroy(&view);
+}
+
+/* Images that share a base: each exact, whatever happens in slots of the others. */
+static void images_over_one_base(void)
+{
+    struct memory_image base, few, none, grown, many, past;
+    uint8_t *base_bytes = make_image(&base, IMAGE_SIZE, LIMIT);
+    uint8_t *few_bytes, *none_bytes, *grown_bytes, *many_bytes, *past_bytes;
+    CHECK(memory_image_settle(&base) == TFAAS_OK, "not settled");
+    take_changed(&few, &base, 17, 0, &few_bytes);
+    take_changed(&none, &base, 0, 0, &none_bytes);
+    take_changed(&grown, &base, 30, 5u * WASM_PAGE, &grown_bytes);
+    CHECK(few.lent == &base.own && few.delta_count == 17, "%u pages of its own", few.delta_count);
+    CHECK(none.lent == &base.own && none.delta_count == 0, "%u pages of its own",
+          none.delta_count);
+    CHECK(grown.lent == &base.own && grown.delta_count == 30, "%u pages of its own",
+          grown.delta_count);
+    /* Every page of the image differs, or it is larger than the base: whole images. */
+    CHECK(IMAGE_SIZE / PLAT_PAGE < MEMORY_DELTA_MAX, "the image is too large for this test");
+    take_changed(&many, &base, MEMORY_DELTA_MAX + 1, 10u * WASM_PAGE, &many_bytes);
+    take_changed(&past, &base, 3, MEMORY_SPARE + WASM_PAGE, &past_bytes);
+    CHECK(!many.lent && !past.lent, "an image that does not fit its base shares it");
+    for (unsigned round = 0; round < 3; round++) {
+        unsigned wrong = random_runs_of(&few, few_bytes, RUNS / 6) +
+                         random_runs_of(&none, none_bytes, RUNS / 6) +
+                         random_runs_of(&grown, grown_bytes, RUNS / 6) +
+                         random_runs_of(&many, many_bytes, RUNS / 30) +
+                         random_runs_of(&past, past_bytes, RUNS / 30) +
+                         random_runs_of(&base, base_bytes, RUNS / 30);
+        CHECK(wrong == 0, "round %u: %u runs left something behind", round, wrong);
+    }
+    memory_restore_disabled = true;
+    unsigned wrong = random_runs_of(&few, few_bytes, 200);
+    memory_restore_disabled = false;
+    CHECK(wrong > 190, "only %u of 200 runs were found dirty", wrong);
+    memory_image_destroy(&few);
+    CHECK(random_runs_of(&grown, grown_bytes, 100) == 0, "an image went with another's");
+    memory_image_destroy(&none);
+    memory_image_destroy(&grown);
+    memory_image_destroy(&many);
+    memory_image_destroy(&past);
+    memory_image_destroy(&base);
+    free(base_bytes);
+    free(few_bytes);
+    free(none_bytes);
+    free(grown_bytes);
+    free(many_bytes);
+    free(past_bytes);
+}
+
+/* One page number after the other: from the delta where it differs, else from the base. */
+static void pages_come_from_the_right_place(void)
+{
+    struct memory_image base, taken;
+    uint8_t *base_bytes = make_image(&base, IMAGE_SIZE, LIMIT), *bytes;
+    for (unsigned pages = 1; pages <= IMAGE_SIZE / PLAT_PAGE; pages += 19) {
+        take_changed(&taken, &base, pages, 0, &bytes);
+        uint32_t own = 0;
+        for (uint32_t page = 0; page < IMAGE_SIZE / PLAT_PAGE; page++) {
+            const uint8_t *at = memory_image_page(&taken, page);
+            CHECK(memcmp(at, bytes + (size_t)page * PLAT_PAGE, PLAT_PAGE) == 0, "page %u", page);
+            own += at != base.own.bytes + (size_t)page * PLAT_PAGE;
+        }
+        CHECK(own == pages && taken.delta_count == pages, "%u and %u of %u pages", own,
+              taken.delta_count, pages);
+        memory_image_destroy(&taken);
+        free(bytes);
+    }
+    memory_image_destroy(&base);
+    free(base_bytes);
 }
 
 static void adversarial_runs(void)
@@ -129,10 +227,15 @@ static void adversarial_runs(void)
     CHECK(faults > RUNS, "only %u faults: the writes did not go through the handler", faults);
 }
 
-static void adversarial_runs_over_memory_files(void)
+static void images_over_one_memory_file(void)
 {
     static char window[16];
     plat_linux_attach(window); /* from now on images are sealed files */
+    images_over_one_base();
+}
+
+static void adversarial_runs_over_memory_files(void)
+{
     unsigned wrong = random_runs(RUNS);
     CHECK(wrong == 0, "%u of %u runs left something behind", wrong, RUNS);
 }
@@ -204,7 +307,8 @@ static void growth_is_limited(void)
     CHECK(!memory_grow(slot, LIMIT + WASM_PAGE) && slot->refused, "grew over the limit");
     CHECK(!memory_grow(slot, SIZE_MAX - WASM_PAGE + 1), "grew by almost everything");
     CHECK(slot->size == IMAGE_SIZE, "size changed to %zu", slot->size);
-    CHECK(memory_grow(slot, LIMIT) && slot->size == LIMIT && slot->peak == LIMIT, "not to the limit");
+    CHECK(memory_grow(slot, LIMIT) && slot->size == LIMIT && slot->peak == LIMIT,
+          "not to the limit");
     memset(slot->base + IMAGE_SIZE + MEMORY_SPARE, 0x55, LIMIT - IMAGE_SIZE - MEMORY_SPARE);
     bool ok;
     (void)memory_restore(slot, &ok);
@@ -307,6 +411,9 @@ int main(int argc, char **argv)
         {"faults elsewhere are refused", faults_elsewhere_are_refused},
         {"borrowed image", borrowed_image},
         {"empty memory", empty_memory},
+        {"pages come from the right place", pages_come_from_the_right_place},
+        {"images over one base", images_over_one_base},
+        {"images over one memory file", images_over_one_memory_file},
         {"adversarial runs over memory files", adversarial_runs_over_memory_files},
     };
     return CHECK_MAIN(cases, argc, argv);

@@ -26,6 +26,8 @@ struct test_function {
     unsigned loaded_count;
     tfaas_status_t loaded_status;
     char loaded_text[128];
+    size_t cache_size;
+    unsigned cache_count;
     char log[256];
 };
 
@@ -74,6 +76,15 @@ static void on_loaded(struct core_function *function, tfaas_status_t status, con
     snprintf(f->loaded_text, sizeof f->loaded_text, "%.120s", text);
 }
 
+static void on_cache(struct core_function *function, const uint8_t *bytes, size_t size)
+{
+    struct test_function *f = (struct test_function *)(void *)function;
+    f->cache_count++;
+    f->cache_size = size;
+    for (size_t at = 0; at < size; at += TFAAS_PAYLOAD_MAX)
+        assert_int_equal(bytes[at], 7);
+}
+
 static void on_data(struct core_call *call, const uint8_t *bytes, size_t size)
 {
     struct test_call *c = (struct test_call *)(void *)call;
@@ -102,6 +113,7 @@ static void on_event(const char *domain, const char *text)
 static const struct core_owner owner = {.bundle = make_bundle,
                                         .log = on_log,
                                         .loaded = on_loaded,
+                                        .cache = on_cache,
                                         .data = on_data,
                                         .end = on_end,
                                         .room = on_room,
@@ -215,6 +227,51 @@ static void test_large_package_and_many_calls(void **state)
         free(calls[i].got);
     }
     assert_int_equal(core_link_calls(link), 0);
+}
+
+/* A load without a call, in a core of its own, as a deploy is tried. */
+static void try_load(struct test_function *f)
+{
+    struct tfaas_error error;
+    struct core_link *link = core_link_open(&hub, "probe");
+    assert_int_equal(core_function_load(link, &f->core, &error), TFAAS_OK);
+    UNTIL(f->loaded_count);
+    core_function_forget(link, &f->core, true);
+    core_link_close(link);
+    turn();
+}
+
+static void test_cache_is_taken_from_who_was_asked(void **state)
+{
+    (void)state;
+    struct test_function asked = {.name = "cache", .core.wants_cache = true};
+    try_load(&asked);
+    assert_int_equal(asked.loaded_status, TFAAS_OK);
+    assert_int_equal(asked.cache_count, 1);
+    assert_int_equal(asked.cache_size, 30 * TFAAS_PAYLOAD_MAX);
+    struct test_function silent = {.name = "cache"};
+    try_load(&silent);
+    assert_int_equal(silent.loaded_status, TFAAS_OK);
+    assert_int_equal(silent.cache_count, 0);
+    assert_int_equal(hub.lost, 0);
+}
+
+static void test_wrong_cache_ends_the_core(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"early", "order", "large", "grow", "empty", "more"};
+    struct test_function thief = {.name = "steal"};
+    try_load(&thief);
+    assert_int_equal(thief.loaded_status, TFAAS_CORE_LOST);
+    assert_non_null(strstr(thief.loaded_text, "CACHE that was not asked for"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct test_function f = {.name = names[i], .core.wants_cache = true};
+        try_load(&f);
+        assert_int_equal(f.loaded_status, TFAAS_CORE_LOST);
+        assert_int_equal(f.cache_count, 0);
+        assert_non_null(strstr(f.loaded_text, "CACHE"));
+        assert_int_equal(hub.lost, i + 2);
+    }
 }
 
 static void test_queue_is_bounded(void **state)
@@ -416,6 +473,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_package_and_many_calls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cache_is_taken_from_who_was_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_cache_ends_the_core, setup, teardown),
         cmocka_unit_test_setup_teardown(test_queue_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_streams_within_credit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_core_answers_and_comes_back, setup, teardown),

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""figures.py [BENCH.JSON] [--write] - prints the table of figures in Markdown: the targets of bench/report.py and what
+build/bench.json (or the file given) reached; --write puts it into docs/figures.md. It must never print a number that is not in that file."""
+import json
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / 'bench'))
+
+from report import GOALS  # noqa: E402
+
+DOCUMENT = ROOT / 'docs' / 'figures.md'
+BEGIN, END = '<!-- table: scripts/figures.py --write -->\n', '<!-- end of table -->'
+
+# name in bench.json, what it is, unit
+FIGURES = (
+    ('js_throughput_vs_workerd', 'JavaScript hello, throughput against workerd', 'x'),
+    ('js_cpu_vs_workerd', 'JavaScript hello, processor time per request against workerd', 'x'),
+    ('js_p99_c32_vs_node', 'JavaScript hello, p99 with 32 connections against node', 'x'),
+    ('wasm_throughput_vs_node', 'Wasm hello, throughput against node', 'x'),
+    ('wasm_throughput_vs_watchdog', 'Wasm hello, throughput against a fork-per-request watchdog', 'x'),
+    ('wasm_throughput_vs_echo', 'Wasm hello, throughput against libmicrohttpd alone', 'x'),
+    ('core_js_fresh_us', 'in the core: JavaScript hello, fresh instance', 'us'),
+    ('core_js_reused_us', 'in the core: the same, reused instance', 'us'),
+    ('js_fresh_vs_reused', 'in the core: fresh against reused', 'x'),
+    ('core_wasm_fresh_us', 'in the core: Wasm hello, fresh instance', 'us'),
+    ('syscalls_per_invocation', 'system calls per invocation, those of the tick included', ''),
+    ('preempt_us', 'from the tick to the scheduler', 'us'),
+    ('metering_overhead_kernels', 'metering: worst of sha256, matmul, nbody', '%'),
+    ('metering_overhead_calls', 'metering: worst of fib, calls, sort', '%'),
+    ('worker_start_ms', 'a new worker from the zygote', 'ms'),
+    ('js_cold_first_call_ms', 'first call of a deployed JavaScript function', 'ms'),
+    ('crun_start_ms', '`crun run` of a static `true`', 'ms'),
+    ('js_idle_function_kib', 'memory per function, 1,000 that have each run once', 'KiB'),
+    ('js_never_run_function_kib', 'memory per function, deployed and never run', 'KiB'),
+    ('js_loaded_function_kib', 'memory per function that is loaded', 'KiB'),
+    ('daemon_idle_pss_mib', 'daemon and one core, idle (PSS)', 'MiB'),
+    ('growth_fraction', 'growth of memory over 1e6 requests (`make soak`)', '%'),
+)
+
+
+def text(value, unit):
+    if unit == '%':
+        return f'{value * 100:.1f} %'
+    return f'{value:.3g} {unit}'.rstrip() if abs(value) < 1000 else f'{value:.0f} {unit}'.rstrip()
+
+
+def row(name, what, unit, value):
+    comparison, target = GOALS.get(name, ('', None))
+    goal = '' if target is None else f'{comparison} {text(target, unit)}'
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return f'| {what} | `{name}` | {goal} | not measured | |'
+    reached = '' if target is None else 'no'
+    if target is not None and (value >= target if comparison == '>=' else value <= target):
+        reached = 'yes'
+    return f'| {what} | `{name}` | {goal} | {text(value, unit)} | {reached} |'
+
+
+def table(figures):
+    fresh, reused = figures.get('core_js_fresh_us'), figures.get('core_js_reused_us')
+    if fresh and reused:
+        figures.setdefault('js_fresh_vs_reused', fresh / reused)
+    lines = ['| figure | name in bench.json | target | measured | reached |', '|---|---|---|---|---|']
+    return '\n'.join(lines + [row(*each, figures.get(each[0])) for each in FIGURES]) + '\n'
+
+
+def write(rows):
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise ValueError(f'{DOCUMENT} has no place for the table')
+    DOCUMENT.write_text(before + BEGIN + rows + END + after)
+
+
+def main():
+    paths = [word for word in sys.argv[1:] if word != '--write']
+    path = pathlib.Path(paths[0]) if paths else ROOT / 'build' / 'bench.json'
+    try:
+        rows = table(json.loads(path.read_text()))
+        if '--write' in sys.argv:
+            write(rows)
+        else:
+            print(rows, end='')
+    except FileNotFoundError as error:
+        print(f'{error.filename} is not there: run make bench first', file=sys.stderr)
+        return 66
+    except (OSError, ValueError, AttributeError) as error:
+        print(f'{path}: {error}', file=sys.stderr)
+        return 65
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
