@@ -79,7 +79,7 @@ static tfaas_status_t launch(struct tender *tender, const char *domain,
     if (cursor_u8(&script) == 0xff)
         return error_set(error, TFAAS_UNAVAILABLE, "no core today");
     check(!core.up);
-    memset(core.window, 0, TFAAS_C2H_DATA_OFFSET);
+    memset(core.window, 0, TFAAS_H2C_DATA_OFFSET);
     window_format(core.window);
     *worker = (struct tender_worker){.window = core.window,
                                      .bell_fd = eventfd(0, EFD_NONBLOCK),
