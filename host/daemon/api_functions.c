@@ -32,9 +32,9 @@ static void copy_field(json_t *to, const json_t *spec, const char *name)
 
 static json_t *status_of(const struct function *f, bool usage)
 {
-    static const char *const fields[] = {"image",       "envProcess",  "envVars",
-                                         "constraints", "secrets",     "limits",
-                                         "requests",    "annotations", "readOnlyRootFilesystem"};
+    static const char *const fields[] = {
+        "image",   "envProcess", "envVars",  "constraints",
+        "secrets", "limits",     "requests", "readOnlyRootFilesystem"};
     const json_t *spec = f->stored.spec;
     char created[24];
     time_t at = (time_t)f->stored.created_at;
@@ -48,6 +48,11 @@ static json_t *status_of(const struct function *f, bool usage)
     labels = json_is_object(labels) ? json_copy(labels) : json_object();
     (void)json_object_set_new(labels, "faas_function", json_string(f->stored.name));
     (void)json_object_set_new(status, "labels", labels);
+    /* Clients take both maps without asking whether they are there. */
+    json_t *annotations = json_object_get(spec, "annotations");
+    (void)json_object_set_new(status, "annotations",
+                              json_is_object(annotations) ? json_incref(annotations)
+                                                          : json_object());
     (void)json_object_set_new(status, "invocationCount",
                               json_integer((json_int_t)f->metrics.total));
     if (f->stored.replicas) {

@@ -190,11 +190,11 @@ static tfaas_status_t watch_signals(struct daemon *d, struct tfaas_error *error)
 /* The image that conformance tests deploy is there from the start. */
 static tfaas_status_t put_sample(struct daemon *d, struct tfaas_error *error)
 {
-    uint8_t *bytes = NULL, digest[PACKAGE_DIGEST_SIZE];
+    uint8_t *bytes = NULL;
     size_t size = 0;
     tfaas_status_t status = sample_package(&bytes, &size, error);
     if (status == TFAAS_OK)
-        status = store_put_package(d->store, "functions/alpine:latest", bytes, size, digest, error);
+        status = store_put_package(d->store, SAMPLE_IMAGE, bytes, size, d->sample_digest, error);
     free(bytes);
     return status == TFAAS_OK ? status : error_wrap(error, "cannot keep the sample function");
 }

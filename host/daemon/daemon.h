@@ -140,6 +140,7 @@ struct daemon {
     struct deploy_list deploys; /* being tried, and waiting to be */
     uint32_t probing, probes_waiting;
     char build_dir[600];
+    uint8_t sample_digest[PACKAGE_DIGEST_SIZE]; /* of the built-in package */
 };
 
 /* registry.c */
@@ -151,7 +152,8 @@ struct function *registry_find2(struct daemon *d, const char *name, const char *
 struct namespace *registry_namespace(struct daemon *d, const char *ns);
 struct namespace *registry_add_namespace(struct daemon *d, const char *ns);
 void registry_drop_namespace(struct daemon *d, struct namespace *ns);
-/* Starts the cores of namespaces that have functions, so that a first call needs not wait for it. */
+/* Starts the cores of namespaces that have functions, so that a first call needs not wait for it.
+ */
 void registry_warm(struct daemon *d);
 /* Takes what `stored` holds and empties it. Makes or replaces. NULL: out of memory. */
 struct function *registry_put(struct daemon *d, struct store_function *stored);

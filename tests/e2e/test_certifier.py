@@ -40,6 +40,30 @@ def test_deploy_is_seen_at_once(t):
     t.contains(answer.text, 'ddaf35a193617abacc417349ae204131', 'sha512sum of abc')
 
 
+def test_sample_under_a_registry_prefix(t):
+    """The suite puts a registry in front of the name; the image is told back as it was sent."""
+    for image in ('docker.io/functions/alpine:latest', 'registry.example:5000/functions/alpine'):
+        name = t.name('prefixed')
+        deploy(t, t.server, name, 'cat', image=image)
+        t.equal(describe(t.server, name).json()['image'], image, 'image')
+        t.equal(t.status(t.server.invoke(name, b'abc'), 200).body, b'abc', 'cat')
+        path = f'/system/logs?name={name}&namespace={NAMESPACE}&follow=false'
+        t.contains(t.server.request('GET', path).text, 'Forking fprocess', 'log')
+    for image in ('docker.io/functions/alpine:3.19', 'docker.io/notfunctions/alpine:latest'):
+        t.error(t.server.deploy(t.name('other'), image), 400, image)
+
+
+def test_own_package_of_the_name_of_the_sample(t):
+    """What somebody puts under that name is served instead, and not logged as the sample is."""
+    server, image = t.fresh(), 'docker.example/functions/alpine:latest'
+    t.status(server.put_package(image, {'handler.js': "module.exports = async () => 'own';\n"}),
+             200, 201, 202)
+    deploy(t, server, 'own', image=image)
+    t.equal(t.status(server.invoke('own'), 200).text, 'own', 'answer')
+    log = server.request('GET', f'/system/logs?name=own&namespace={NAMESPACE}&follow=false').text
+    t.true('Forking' not in log, f'log of the sample: {log}')
+
+
 def test_list_equals_what_was_deployed(t):
     server = t.fresh()
     t.equal(t.status(server.request('GET', '/system/functions'), 200).json(), [], 'empty list')
@@ -66,6 +90,10 @@ def test_list_equals_what_was_deployed(t):
         t.equal(item['labels'].get('faas_function'), item['name'], 'label faas_function')
         for key, value in sent['labels'].items():
             t.equal(item['labels'].get(key), value, f'label {key}')
+        # The suite takes this map without asking whether it is there.
+        t.equal(item['annotations'], sent['annotations'], f"{item['name']}.annotations")
+        t.equal(describe(server, item['name']).json()['annotations'], sent['annotations'],
+                f"{item['name']}.annotations described")
 
 
 def test_namespaces_are_exactly_the_default_one(t):
