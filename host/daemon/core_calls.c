@@ -242,6 +242,7 @@ static void queue_pump(struct core_link *link)
         struct core_load *load;
         tfaas_status_t status = load_get(link, call->function, &load, &error);
         if (status != TFAAS_OK) {
+            call->load_failed = true;
             queue_fail(link, &link->queue, call, status, error.text);
             continue;
         }
@@ -363,6 +364,7 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
         return status;
     if (status == TFAAS_OK) {
         status = load_get(link, function, &load, error);
+        call->load_failed = status != TFAAS_OK;
         if (status != TFAAS_OK)
             return status;
         if (load->state == LOAD_SENDING)
