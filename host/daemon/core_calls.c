@@ -129,6 +129,14 @@ static tfaas_status_t load_get(struct core_link *link, struct core_function *fun
 /* Sends pieces of the bundle. False: no room now. */
 static bool load_send(struct core_link *link, struct core_load *load)
 {
+    if (load->bundle_at == 0) { /* what the function sees as the time while it is loaded */
+        struct tfaas_slot clock = {.kind = TFAAS_CLOCK, .arg = {loop_realtime_ns()}};
+        tfaas_status_t status = ring_send(&link->tx, &clock, NULL, 0);
+        if (status == TFAAS_PEER_DEAD)
+            link_doom(link, "broke the window protocol: ring");
+        if (status != TFAAS_OK)
+            return false;
+    }
     while (load->bundle_at < load->bundle_size) {
         size_t left = load->bundle_size - load->bundle_at;
         size_t size = left < TFAAS_PAYLOAD_MAX ? left : TFAAS_PAYLOAD_MAX;
