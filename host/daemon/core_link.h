@@ -42,7 +42,8 @@ struct core_call {
     uint8_t *first;       /* WAITING: first bytes of the request stream, malloc'ed */
     size_t first_size;
     bool first_last;
-    bool wants_room; /* core_call_send took less than it was given */
+    bool wants_room;  /* core_call_send took less than it was given */
+    bool load_failed; /* ENDED or not started: `status` is why the function could not be loaded */
     /* ENDED */
     tfaas_status_t status;
     uint64_t work, peak_memory, cpu_ns, restored_pages;

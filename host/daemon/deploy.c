@@ -253,9 +253,15 @@ static void start_next(struct daemon *d)
         tfaas_status_t status =
             deploy->link ? core_function_load(deploy->link, &deploy->candidate->core, &error)
                          : error_set(&error, TFAAS_NO_SPACE, "out of memory");
+        if (status == TFAAS_BAD_REQUEST || status == TFAAS_TOO_LARGE) {
+            /* The deployment itself: trying again changes nothing. */
+            call_fail(deploy->call, &error);
+            deploy_free(deploy);
+            start_next(d);
+            return;
+        }
         if (status != TFAAS_OK) {
-            deploy_loaded(deploy, status == TFAAS_BAD_REQUEST ? status : TFAAS_UNAVAILABLE,
-                          error.text);
+            deploy_loaded(deploy, TFAAS_UNAVAILABLE, error.text);
             return;
         }
     }

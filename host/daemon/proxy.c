@@ -344,7 +344,13 @@ static void reply_failure(struct call *call)
     const struct function *f = call->function;
     char limit[32];
     unsigned code = (unsigned)tfaas_status_http(call->core.status);
-    switch (call->core.status) {
+    tfaas_status_t status = call->core.status;
+    /* Whatever keeps a function from loading, its caller did nothing wrong, and the reason is its
+     * owner's. Only "later" is told as such. */
+    if (call->core.load_failed && status != TFAAS_BUSY && status != TFAAS_UNAVAILABLE &&
+        status != TFAAS_NO_SPACE)
+        status = TFAAS_BAD_PACKAGE;
+    switch (status) {
     case TFAAS_DEADLINE:
         limit_text(call, limit, sizeof limit);
         call_error(call, code, "function %s: deadline exceeded, its time limit is %s%s%s", f->key,

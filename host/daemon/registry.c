@@ -384,6 +384,23 @@ static tfaas_status_t fill_secrets(struct daemon *d, const struct store_function
     return TFAAS_OK;
 }
 
+static void bundle_error(const struct bundle *bundle, tfaas_status_t status,
+                         struct tfaas_error *error)
+{
+    size_t size = bundle->package.size;
+    for (size_t i = 0; i < bundle->env_count; i++)
+        size += bundle->env[i].name.size + bundle->env[i].value.size;
+    for (size_t i = 0; i < bundle->secret_count; i++)
+        size += bundle->secrets[i].name.size + bundle->secrets[i].value.size;
+    if (status == TFAAS_TOO_LARGE)
+        (void)error_set(error, status,
+                        "package, environment and secrets together are %zu bytes, the bound is %u",
+                        size, TFAAS_LOAD_MAX);
+    else
+        (void)error_set(error, status, "cannot make the load bundle: %s",
+                        tfaas_status_text(status));
+}
+
 tfaas_status_t function_bundle(struct daemon *d, const struct store_function *stored,
                                const struct function_settings *settings, uint8_t **bytes,
                                size_t *size, struct tfaas_error *error)
@@ -415,8 +432,7 @@ tfaas_status_t function_bundle(struct daemon *d, const struct store_function *st
             status = bundle_write(&bundle, bytes, size);
         }
         if (status != TFAAS_OK)
-            (void)error_set(error, status, "cannot make the load bundle: %s",
-                            tfaas_status_text(status));
+            bundle_error(&bundle, status, error);
     }
     for (size_t i = 0; i < bundle.secret_count; i++) {
         union {

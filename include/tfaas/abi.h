@@ -43,7 +43,8 @@
  *   BODY       more of the request stream (flag LAST: the end), or with flag CREDIT (no payload):
  *              arg0 = total response stream bytes the core may have sent so far.
  *   CANCEL     the caller is gone. The core still answers with END (status CANCELLED).
- *   CLOCK      arg0 = CLOCK_REALTIME (untrusted).
+ *   CLOCK      arg0 = CLOCK_REALTIME (untrusted): what functions see that are loaded from now on.
+ *              The host sends it ahead of every LOAD bundle.
  *   STOP       finish nothing, exit 0.
  *
  *   core to host
