@@ -93,6 +93,11 @@ def test_real_faas_cli(t):
         cli.run('new plain --lang tfaas-c --append stack.yaml')
         cli.run('up -f stack.yaml --filter plain')
         cli.says('invoke plain', 'abc', stdin='abc')
+    cli.run('new ready --lang tfaas-c --append stack.yaml')
+    (cli.folder / 'ready' / 'handler.c').unlink()
+    (cli.folder / 'ready' / 'function.wasm').write_bytes(CAT)
+    cli.run('up -f stack.yaml --filter ready')
+    t.equal(t.status(cli.server.invoke('ready', b'as it is'), 200).body, b'as it is', 'answer')
     cli.run('remove mine')
     t.error(cli.server.invoke('mine'), 404)
 
@@ -312,6 +317,16 @@ def test_c_source_is_compiled(t):
     t.equal(lines(built)[-1]['status'], 'success', f'build: {built}')
     t.status(t.server.deploy(name, image), 200, 202)
     t.equal(t.status(t.server.invoke(name, b'abc'), 200).text, 'ABC', 'answer')
+
+
+def test_ready_module_goes_before_c(t):
+    """With faas-cli the template's handler.c lies beside a function.wasm every time."""
+    image, name = t.name('ready') + ':latest', t.name('ready')
+    built = t.server.build(build_tar(image, {'handler.c': 'not C', 'function.wasm': CAT}))
+    t.equal(lines(t.status(built, 200, 202))[-1]['status'], 'success', f'build: {built}')
+    t.contains(built.text, 'the C files beside it are not compiled', 'log')
+    t.status(t.server.deploy(name, image), 200, 202)
+    t.equal(t.status(t.server.invoke(name, b'as it is'), 200).body, b'as it is', 'answer')
 
 
 def test_c_error_is_shown(t):
