@@ -485,6 +485,21 @@ static void test_reactor_streams(void **state)
     tear_down();
 }
 
+/* A host call is not pre-empted: 128 MiB for the log, and no more of it is looked at than the log
+ * takes. */
+static void test_log_beyond_its_limit(void **state)
+{
+    (void)state;
+    set_up(FUNCTION_REACTOR);
+    run.log_limit = 5000;
+    for (uint32_t i = 0; i < 1024; i++)
+        poke_iovec(i * 8, 16384, 131072);
+    assert_int_equal(CALL("fd_write", 2, 0, 1024, 12000), OK);
+    assert_int_equal(peek(12000, 4), 1024 * 131072);
+    assert_int_equal(fake.log_size, 5 * 1024); /* whole pieces; what is over is cut behind this */
+    tear_down();
+}
+
 /* An answer in one piece is held back by the sender, which picks RESPONSE or BODY for it by
  * response_started: that flag is not ours to set. And after the last piece there is nothing. */
 static void test_reactor_single_piece(void **state)
@@ -629,6 +644,7 @@ int main(void)
         cmocka_unit_test(test_readdir),
         cmocka_unit_test(test_iovecs),
         cmocka_unit_test(test_reactor_streams),
+        cmocka_unit_test(test_log_beyond_its_limit),
         cmocka_unit_test(test_reactor_single_piece),
         cmocka_unit_test(test_reactor_bad_response),
         cmocka_unit_test(test_blocked_calls_stop),
