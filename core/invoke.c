@@ -606,7 +606,8 @@ static void load_body_run(struct task *task)
         status = initialise(task, why, sizeof why);
     flush_log(&task->run);
     uint64_t work = task->instance.store ? engine_work(&task->instance) : 0;
-    if (status == TFAAS_OK)
+    /* What is initialised in every run begins at the module's own memory: no image of this run. */
+    if (status == TFAAS_OK && !loaded->init_each_run)
         status = take_image(task, why, sizeof why);
     if (status == TFAAS_FUNCTION_FAILED)
         status = TFAAS_BAD_SCRIPT;

@@ -529,7 +529,15 @@ static tfaas_status_t judge(struct build_child *child, int how, uint8_t **module
         return error_set(error, TFAAS_BAD_PACKAGE,
                          "the C compiler was stopped by signal %d: too much time or memory",
                          WTERMSIG(how));
-    return error_set(error, TFAAS_BAD_PACKAGE, "the C compiler failed: %.400s", child->output);
+    /* The line of the first error; all that it printed is in the log. */
+    const char *at = strstr(child->output, "error: ");
+    if (!at)
+        at = child->output;
+    while (at > child->output && at[-1] != '\n')
+        at--;
+    size_t length = strcspn(at, "\n");
+    return error_set(error, TFAAS_BAD_PACKAGE, "the C compiler failed: %.*s",
+                     length < 400 ? (int)length : 400, at);
 }
 
 bool build_c_step(struct build_child *child, tfaas_status_t *status, uint8_t **module, size_t *size,

@@ -116,13 +116,6 @@ static struct function *function_make(struct daemon *d, const struct store_funct
     return f;
 }
 
-static bool is_sample(const json_t *spec)
-{
-    const char *image = json_string_value(json_object_get(spec, "image"));
-    const char *found = image ? strstr(image, "functions/alpine:") : NULL;
-    return found && (found == image || found[-1] == '/');
-}
-
 struct function *registry_put(struct daemon *d, struct store_function *stored)
 {
     struct function *f = registry_find2(d, stored->name, stored->ns);
@@ -137,7 +130,6 @@ struct function *registry_put(struct daemon *d, struct store_function *stored)
     store_function_free(&f->stored);
     f->stored = *stored;
     memset(stored, 0, sizeof *stored);
-    f->sample = is_sample(f->stored.spec);
     /* Checked at deploy; a state folder of another version may hold what is refused today. */
     if (function_settings_of(&d->config, f->stored.spec, &s, &error) != TFAAS_OK) {
         daemon_log("function %s: %s; defaults are used", f->key, error.text);
@@ -151,6 +143,7 @@ struct function *registry_put(struct daemon *d, struct store_function *stored)
     f->min_replicas = s.min_replicas;
     f->max_replicas = s.max_replicas;
     f->factor = s.factor;
+    f->scale.raised = 0;
     return f;
 }
 

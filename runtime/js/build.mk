@@ -57,7 +57,7 @@ $(JS_BUILD)/bootstrap.c: $(JS_SCRIPTS) $(JS_DIR)/build.mk | $(JS_BUILD)
 $(JS_BUILD)/bootstrap.o: $(JS_BUILD)/bootstrap.c
 	$(JS_CC) $(JS_CFLAGS) -I$(JS_DIR) -c $< -o $@
 
-$(JS_BUILD)/engine.o: $(JS_DIR)/engine.c $(JS_DIR)/engine.h $(JS_SOURCE)/.complete | $(JS_BUILD)
+$(JS_BUILD)/engine.o: $(JS_DIR)/engine.c $(JS_DIR)/engine_json.c $(JS_DIR)/engine.h $(JS_SOURCE)/.complete | $(JS_BUILD)
 	$(JS_CC) $(JS_ENGINE_CFLAGS) -c $< -o $@
 
 $(JS_ENGINE_SOURCES:%=$(JS_BUILD)/%.o): $(JS_BUILD)/%.o: $(JS_SOURCE)/.complete | $(JS_BUILD)

@@ -29,8 +29,16 @@ static struct {
     JSContext *ctx;
     enum form form;
     JSValue handler, owner;
+    JSValue done[2]; /* what an async handler returned or threw */
+    bool is_async;   /* we call the handler ourselves, without a promise */
     bool wants_callback;
 } guest;
+
+/* An async handler's run. */
+static struct {
+    enum { RUN_NONE, RUN_GOING, RUN_RETURNED, RUN_THREW } state;
+    JSValue value;
+} run;
 
 /* Promises rejected while nobody listened; a handler may still come in the same turn. */
 static struct {
@@ -68,6 +76,15 @@ static void report_rejections(JSContext *ctx, JSValueConst mine)
         JS_FreeValues(ctx, reason, promise);
     }
     rejections.count = 0;
+}
+
+static JSValue handler_done(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
+                            int threw)
+{
+    (void)this_value, (void)argc;
+    run.state = threw ? RUN_THREW : RUN_RETURNED;
+    run.value = JS_DupValue(ctx, argv[0]);
+    return JS_UNDEFINED;
 }
 
 /* Compiles one script in a runtime of its own, so that what parsing leaves behind does not lie
@@ -167,6 +184,11 @@ EXPORT(tfaas_init) int32_t tfaas_init(void)
     if (JS_IsException(guest_internals) || JS_IsException(native) ||
         run_bootstrap(ctx, native, code, sizes))
         return 1;
+    for (int threw = 0; threw < 2; threw++)
+        guest.done[threw] =
+            JS_NewCFunctionMagic(ctx, handler_done, "", 1, JS_CFUNC_generic_magic, threw);
+    if (JS_IsException(guest.done[0]) || JS_IsException(guest.done[1]) || engine_make_lazy(ctx))
+        return 1;
     JS_RunGC(guest.runtime);
     guest.ctx = ctx;
     return alloc_freeze() ? 1 : 0;
@@ -188,8 +210,17 @@ static void run_jobs(void)
 
 enum turn { TURN_DONE, TURN_IDLE, TURN_REFUSED };
 
-/* Runs jobs and timers until `promise` settles; where it is no promise, until a response is
- * there. IDLE: nothing is left that could bring that about. */
+static bool is_over(JSContext *ctx, JSValueConst promise)
+{
+    if (run.state == RUN_GOING)
+        return false;
+    if (JS_IsPromise(promise))
+        return JS_PromiseState(ctx, promise) != JS_PROMISE_PENDING;
+    return run.state != RUN_NONE || response_state() != RESPONSE_NONE;
+}
+
+/* Runs jobs and timers until an async handler is through and `promise` has settled; where there is
+ * neither, until a response is there. IDLE: nothing is left that could bring that about. */
 static enum turn run_until(JSContext *ctx, JSValueConst promise)
 {
     for (;;) {
@@ -197,8 +228,7 @@ static enum turn run_until(JSContext *ctx, JSValueConst promise)
             run_jobs();
         if (rejections.count)
             report_rejections(ctx, promise);
-        if (JS_IsPromise(promise) ? JS_PromiseState(ctx, promise) != JS_PROMISE_PENDING
-                                  : response_state() != RESPONSE_NONE)
+        if (is_over(ctx, promise))
             return TURN_DONE;
         if (response_state() == RESPONSE_CUT || !timer_pending())
             return TURN_IDLE;
@@ -243,6 +273,7 @@ static bool take_handler(JSContext *ctx, JSValueConst found)
         JS_ToInt32(ctx, &number, form))
         return false;
     guest.form = (enum form)number;
+    guest.is_async = engine_is_async_function(guest.handler);
     guest.wants_callback =
         guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
     return guest.form != FORM_OPENFAAS || openfaas_prepare(ctx) == 0;
@@ -330,10 +361,12 @@ static int32_t wait_for_deadline(void)
 static int32_t settle(JSContext *ctx, JSValueConst result)
 {
     bool is_promise = JS_IsPromise(result), is_nothing = JS_IsUndefined(result);
+    bool is_async = run.state != RUN_NONE; /* what such a handler returned is final */
     JSValue value = result;
 
     /* node's templates drop what a callback handler returns */
-    if (is_promise || (response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
+    if (is_promise ||
+        (!is_async && response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
         enum turn turn = run_until(ctx, result);
 
         if (turn == TURN_REFUSED)
@@ -354,10 +387,31 @@ static int32_t settle(JSContext *ctx, JSValueConst result)
     return outcome();
 }
 
+/* Ends a call whose handler is an async function. */
+static int32_t settle_async(JSContext *ctx)
+{
+    if (run.state == RUN_GOING || JS_IsJobPending(guest.runtime) || rejections.count)
+        switch (run_until(ctx, JS_UNDEFINED)) {
+        case TURN_REFUSED:
+            return 1;
+        case TURN_IDLE:
+            return response_state() == RESPONSE_NONE ? wait_for_deadline() : outcome();
+        case TURN_DONE:
+            break;
+        }
+    if (run.state == RUN_THREW)
+        return fail(ctx, run.value);
+    if (engine_is_surely_no_thenable(run.value))
+        return settle(ctx, run.value);
+    run.value = engine_promise_of(ctx, run.value);
+    return JS_IsException(run.value) ? fail(ctx, JS_GetException(ctx)) : settle(ctx, run.value);
+}
+
 EXPORT(tfaas_handle) int32_t tfaas_handle(void)
 {
     JSContext *ctx = guest.ctx;
-    JSValue result;
+    JSValue result, *argv = NULL;
+    int argc;
 
     if (!ctx || guest.form == FORM_NONE)
         return 1;
@@ -380,10 +434,16 @@ EXPORT(tfaas_handle) int32_t tfaas_handle(void)
     default:
         return 1;
     }
-    if (guest.form == FORM_OPENFAAS)
-        result = openfaas_call(ctx, guest.handler, guest.owner);
-    else
-        result = JS_Call(ctx, guest.handler, guest.owner, 0, NULL);
+    argc = guest.form == FORM_OPENFAAS ? openfaas_arguments(ctx, &argv) : 0;
+    if (argc < 0)
+        return outcome();
+    run.state = guest.is_async ? RUN_GOING : RUN_NONE;
+    if (guest.is_async) {
+        if (engine_run_async(ctx, guest.handler, guest.owner, argc, argv, guest.done) < 0)
+            return fail(ctx, JS_GetException(ctx));
+        return settle_async(ctx);
+    }
+    result = JS_Call(ctx, guest.handler, guest.owner, argc, argv);
     if (JS_IsException(result))
         return fail(ctx, JS_GetException(ctx));
     return settle(ctx, result);

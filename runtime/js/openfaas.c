@@ -18,8 +18,8 @@ enum event_part { EVENT_BODY, EVENT_HEADERS, EVENT_METHOD, EVENT_QUERY, EVENT_PA
 
 static struct {
     JSValue part[EVENT_PARTS];
-    uint32_t known; /* bit per part */
-    JSValue event, context, callback;
+    uint32_t known;        /* bit per part */
+    JSValue arguments[3];  /* of the handler: event, context, callback */
     JSValue header_values; /* what context.headers() was given */
     JSValue status;
     bool status_set;
@@ -264,9 +264,6 @@ static bool put_header_values(JSContext *ctx)
 /* Sends `value` with the status and headers of the context. */
 static bool respond(JSContext *ctx, JSValueConst value)
 {
-    JSValue json;
-    bool sent;
-
     if (!response_start(ctx, faas.status) || !put_header_values(ctx))
         return false;
     if (JS_IsUndefined(value) || JS_IsNull(value))
@@ -280,12 +277,7 @@ static bool respond(JSContext *ctx, JSValueConst value)
         return response_send(ctx, value);
     }
     response_content_type_default(TYPE_JSON);
-    json = JS_JSONStringify(ctx, value, JS_UNDEFINED, JS_UNDEFINED);
-    if (JS_IsException(json))
-        return false;
-    sent = response_send(ctx, json);
-    JS_FreeValue(ctx, json);
-    return sent;
+    return response_send_json(ctx, value);
 }
 
 static bool already_answered(const char *what)
@@ -401,13 +393,16 @@ int openfaas_prepare(JSContext *ctx)
     JS_FreeValue(ctx, raw);
     faas.status = JS_NewInt32(ctx, 200);
     faas.header_values = JS_UNDEFINED;
-    faas.event = JS_NewObject(ctx);
-    faas.context = JS_NewObject(ctx);
-    faas.callback = JS_NewCFunction(ctx, callback, "callback", 2);
-    if (JS_IsException(faas.event) || JS_IsException(faas.context) || JS_IsException(faas.callback))
+    faas.arguments[0] = JS_NewObject(ctx);
+    faas.arguments[1] = JS_NewObject(ctx);
+    faas.arguments[2] = JS_NewCFunction(ctx, callback, "callback", 2);
+    for (int i = 0; i < 3; i++)
+        if (JS_IsException(faas.arguments[i]))
+            return -1;
+    if (JS_SetPropertyFunctionList(ctx, faas.arguments[0], event, EVENT_PARTS) ||
+        JS_SetPropertyFunctionList(ctx, faas.arguments[1], context, 4))
         return -1;
-    return JS_SetPropertyFunctionList(ctx, faas.event, event, EVENT_PARTS) ||
-           JS_SetPropertyFunctionList(ctx, faas.context, context, 4);
+    return engine_make_lazy(ctx);
 }
 
 void openfaas_forget(JSContext *ctx)
@@ -445,12 +440,12 @@ static bool body_is_good(JSContext *ctx)
     return false;
 }
 
-JSValue openfaas_call(JSContext *ctx, JSValueConst handler, JSValueConst this_value)
+int openfaas_arguments(JSContext *ctx, JSValue **arguments)
 {
     if (io.request.content_type.size && !body_is_good(ctx))
-        return JS_UNDEFINED;
-    return JS_Call(ctx, handler, this_value, 3,
-                   (JSValue[]){faas.event, faas.context, faas.callback});
+        return -1;
+    *arguments = faas.arguments;
+    return 3;
 }
 
 bool openfaas_finish(JSContext *ctx, JSValueConst result)

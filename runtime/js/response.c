@@ -368,6 +368,38 @@ bool response_send(JSContext *ctx, JSValueConst value)
     return true;
 }
 
+bool response_send_json(JSContext *ctx, JSValueConst value)
+{
+    size_t room, size;
+    uint8_t *dst = response_spare(&room);
+    JSValue text;
+    bool sent;
+
+    size = response_has_no_content() ? 0 : engine_json_write(ctx, value, dst, room);
+    if (size) {
+        finish_head();
+        response.end += (uint32_t)size;
+        (void)flush(true);
+        return true;
+    }
+    text = JS_JSONStringify(ctx, value, JS_UNDEFINED, JS_UNDEFINED);
+    if (JS_IsException(text))
+        return false;
+    sent = response_send(ctx, text);
+    JS_FreeValue(ctx, text);
+    return sent;
+}
+
+uint8_t *response_spare(size_t *room)
+{
+    uint32_t from = response.end;
+
+    if (response.state == RESPONSE_NONE && !io.request.frozen)
+        from = io.request.read_size + 1;
+    *room = sizeof(io.bytes) - from;
+    return io.bytes + from;
+}
+
 bool response_send_head(void)
 {
     finish_head();

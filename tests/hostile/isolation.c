@@ -304,6 +304,16 @@ static void restore_off_is_noticed_in_javascript(void)
     core_child_stop(&core);
 }
 
+/* State outside linear memory is made anew in every run, on the memory the module begins with. */
+static void initialised_once_in_every_run(void)
+{
+    core_child_start(&core);
+    core_test_load(&core, 1, core_test_wasm("init_once"));
+    for (unsigned i = 0; i < 5; i++)
+        core_test_expect(&core, 1, "x", "once");
+    core_child_stop(&core);
+}
+
 int main(int argc, char **argv)
 {
     scan = mmap(NULL, sizeof *scan, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -313,6 +323,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"memory and globals", memory_and_globals},
         {"tables and segments", tables_and_segments},
+        {"initialised once in every run", initialised_once_in_every_run},
         {"restore off is noticed", restore_off_is_noticed},
         {"killed runs", killed_runs},
         {"JavaScript state", javascript},
