@@ -62,7 +62,7 @@ static uint32_t next_end(void)
 }
 
 /* A host call is not pre-empted. One of a size that the function chose gives way by itself: what
- * was begun behind it ends before it... */
+ * was begun behind it ends before it. tests/unit/core/wasi.c counts how often. */
 static void long_random(void)
 {
     fresh_core();
@@ -75,7 +75,7 @@ static void long_random(void)
     core_test_expect(&core, 1, "s", "short");
 }
 
-/* ... or ends early: a GiB for the log, of which all but the first KiB would be dropped. How little
+/* Another ends early: a GiB for the log, of which all but the first KiB would be dropped. How little
  * of it is looked at is counted in tests/unit/core/wasi.c. */
 static void long_log(void)
 {

@@ -14,7 +14,7 @@
 #include "function.h"
 #include "wasi.h"
 
-#define MEMORY_SIZE 196608u
+#define MEMORY_SIZE 655360u /* more than two pieces of random bytes */
 
 /* errno numbers of the witx file, written down once more: a wrong number in core/ must show */
 enum {

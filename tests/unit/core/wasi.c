@@ -93,6 +93,17 @@ static void test_clock_random_exit(void **state)
     assert_int_equal(peek(MEMORY_SIZE - 4, 4), 0x5a5a5a5a);
     assert_int_equal(CALL("random_get", MEMORY_SIZE - 4, 5), FAULT);
     assert_int_equal(CALL("random_get", 1, UINT32_MAX), FAULT);
+    assert_int_equal(fake.sleeps, 0);
+    assert_int_equal(CALL("random_get", 0, MEMORY_SIZE), OK); /* others run between the pieces */
+    assert_int_equal(fake.sleeps, 2);
+    assert_int_equal(fake.slept[0] | fake.slept[1], 0);
+    for (uint32_t i = 0; i < MEMORY_SIZE; i++)
+        assert_int_equal(fake.memory[i], 0x5a);
+    fake.refuse = true; /* ... and the run may end there */
+    assert_int_equal(CALL("random_get", 0, MEMORY_SIZE), CANCELED);
+    fake.refuse = false;
+    run.stop = TFAAS_OK;
+    fake.sleeps = 0;
     assert_int_equal(CALL("sleep", 5000), 0);
     assert_int_equal(fake.slept[0], 5000);
     assert_int_equal(CALL("sleep", (uint64_t)-1), 0);
