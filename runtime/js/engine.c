@@ -8,6 +8,7 @@
 #define __SANITIZE_ADDRESS__ 1
 
 #include "quickjs.c"
+#include "alloc.h"
 #include "engine.h"
 #include "engine_json.c"
 
@@ -96,21 +97,28 @@ JSValue engine_latin1_string(JSContext *ctx, const char *data, size_t size)
     return js_new_string8_len(ctx, data, (int)size);
 }
 
-bool engine_is_out_of_memory(JSContext *ctx, JSValueConst value)
+static bool text_is(JSValueConst value, const char *expected)
 {
     JSString *text;
+
+    if (JS_VALUE_GET_TAG(value) != JS_TAG_STRING)
+        return false;
+    text = JS_VALUE_GET_STRING(value);
+    return !text->is_wide_char && text->len == strlen(expected) &&
+           !memcmp(str8(text), expected, text->len);
+}
+
+bool engine_is_out_of_memory(JSContext *ctx, JSValueConst value)
+{
     JSValue message;
-    bool same = false;
+    bool same;
 
     if (!JS_IsError(value))
         return false;
     message = JS_GetPropertyStr(ctx, value, "message");
-    if (JS_VALUE_GET_TAG(message) == JS_TAG_STRING) {
-        static const char expected[] = "out of memory";
-        text = JS_VALUE_GET_STRING(message);
-        same = !text->is_wide_char && text->len == sizeof(expected) - 1 &&
-               !memcmp(str8(text), expected, sizeof(expected) - 1);
-    }
+    /* the second is what the engine writes when there was no room for the first */
+    same = text_is(message, "out of memory") ||
+           (alloc_has_failed() && text_is(message, "Invalid error message"));
     JS_FreeValue(ctx, message);
     return same;
 }

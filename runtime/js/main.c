@@ -34,7 +34,7 @@ static struct {
     bool wants_callback;
 } guest;
 
-/* An async handler's run. */
+/* An async handler's run; a thenable that it returned is made a promise first. */
 static struct {
     enum { RUN_NONE, RUN_GOING, RUN_RETURNED, RUN_THREW } state;
     JSValue value;
@@ -63,13 +63,19 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
         }
 }
 
-/* Reports all but `mine`, whose rejection the caller deals with. */
+static bool is_same_object(JSValueConst a, JSValueConst b)
+{
+    return JS_IsObject(a) && JS_IsObject(b) && JS_VALUE_GET_PTR(a) == JS_VALUE_GET_PTR(b);
+}
+
+/* Reports all but `mine` and what the handler returned: those are dealt with when they settle. */
 static void report_rejections(JSContext *ctx, JSValueConst mine)
 {
     for (uint32_t i = 0; i < rejections.count; i++) {
         JSValue promise = rejections.promise[i], reason;
 
-        if (JS_IsObject(mine) && JS_VALUE_GET_PTR(mine) == JS_VALUE_GET_PTR(promise))
+        if (is_same_object(mine, promise) ||
+            (run.state == RUN_RETURNED && is_same_object(run.value, promise)))
             continue;
         reason = JS_PromiseResult(ctx, promise);
         report_error(ctx, "Unhandled promise rejection", reason);
@@ -83,7 +89,15 @@ static JSValue handler_done(JSContext *ctx, JSValueConst this_value, int argc, J
 {
     (void)this_value, (void)argc;
     run.state = threw ? RUN_THREW : RUN_RETURNED;
-    run.value = JS_DupValue(ctx, argv[0]);
+    if (threw || engine_is_surely_no_thenable(argv[0])) {
+        run.value = JS_DupValue(ctx, argv[0]);
+        return JS_UNDEFINED;
+    }
+    run.value = engine_promise_of(ctx, argv[0]);
+    if (JS_IsException(run.value)) {
+        run.state = RUN_THREW;
+        run.value = JS_GetException(ctx);
+    }
     return JS_UNDEFINED;
 }
 
@@ -169,11 +183,13 @@ EXPORT(tfaas_init) int32_t tfaas_init(void)
 
     if (guest.ctx || bootstrap_count > BOOTSTRAP_MAX || compile_bootstrap(code, sizes))
         return 1;
+    alloc_share_next();
     guest.runtime = JS_NewRuntime2(&alloc_functions, &alloc_main);
     if (!guest.runtime)
         return 1;
     engine_set_stack_limit(guest.runtime, STACK_LOWEST);
     engine_defer_gc(guest.runtime, GC_AFTER);
+    alloc_share_next();
     ctx = engine_new_context(guest.runtime);
     if (!ctx)
         return 1;
@@ -184,10 +200,7 @@ EXPORT(tfaas_init) int32_t tfaas_init(void)
     if (JS_IsException(guest_internals) || JS_IsException(native) ||
         run_bootstrap(ctx, native, code, sizes))
         return 1;
-    for (int threw = 0; threw < 2; threw++)
-        guest.done[threw] =
-            JS_NewCFunctionMagic(ctx, handler_done, "", 1, JS_CFUNC_generic_magic, threw);
-    if (JS_IsException(guest.done[0]) || JS_IsException(guest.done[1]) || engine_make_lazy(ctx))
+    if (engine_make_lazy(ctx))
         return 1;
     JS_RunGC(guest.runtime);
     guest.ctx = ctx;
@@ -279,6 +292,18 @@ static bool take_handler(JSContext *ctx, JSValueConst found)
     return guest.form != FORM_OPENFAAS || openfaas_prepare(ctx) == 0;
 }
 
+/* Objects whose reference counts every call changes lie at the start of its own memory. */
+static int make_call_objects(JSContext *ctx)
+{
+    for (int threw = 0; guest.is_async && threw < 2; threw++) {
+        guest.done[threw] =
+            JS_NewCFunctionMagic(ctx, handler_done, "", 1, JS_CFUNC_generic_magic, threw);
+        if (JS_IsException(guest.done[threw]))
+            return -1;
+    }
+    return guest.form == FORM_OPENFAAS ? openfaas_make_arguments(ctx) : 0;
+}
+
 static JSValue start_entry(JSContext *ctx, const char *entry)
 {
     JSAtom name = JS_NewAtom(ctx, "start");
@@ -321,8 +346,10 @@ EXPORT(tfaas_load) int32_t tfaas_load(void)
         return load_failed(ctx, JS_GetException(ctx));
     JS_FreeValues(ctx, promise, found);
     JS_RunGC(guest.runtime);
+    if (alloc_freeze() || make_call_objects(ctx))
+        return load_failed_with(no_memory_text);
     engine_defer_gc(guest.runtime, GC_AFTER);
-    return alloc_freeze() ? load_failed_with(no_memory_text) : 0;
+    return 0;
 }
 
 /* The function threw: the log learns why, the caller does not. */
@@ -401,10 +428,7 @@ static int32_t settle_async(JSContext *ctx)
         }
     if (run.state == RUN_THREW)
         return fail(ctx, run.value);
-    if (engine_is_surely_no_thenable(run.value))
-        return settle(ctx, run.value);
-    run.value = engine_promise_of(ctx, run.value);
-    return JS_IsException(run.value) ? fail(ctx, JS_GetException(ctx)) : settle(ctx, run.value);
+    return settle(ctx, run.value);
 }
 
 EXPORT(tfaas_handle) int32_t tfaas_handle(void)

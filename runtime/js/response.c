@@ -82,7 +82,26 @@ static bool is_token(uint8_t byte)
     if ((byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
         (byte >= 'a' && byte <= 'z'))
         return true;
-    return byte && strchr("!#$%&'*+-.^_`|~", byte) != NULL;
+    switch (byte) {
+    case '!':
+    case '#':
+    case '$':
+    case '%':
+    case '&':
+    case '\'':
+    case '*':
+    case '+':
+    case '-':
+    case '.':
+    case '^':
+    case '_':
+    case '`':
+    case '|':
+    case '~':
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool response_valid_name(const struct engine_text *name)
@@ -105,20 +124,32 @@ bool response_valid_value(const struct engine_text *value)
     return true;
 }
 
-static bool name_is(const struct engine_text *name, const char *lower)
+struct field_name {
+    uint32_t size;
+    const char *lower;
+};
+#define FIELD_NAME(text)                                                                           \
+    {                                                                                              \
+        sizeof(text) - 1, text                                                                     \
+    }
+
+static bool name_is(const struct engine_text *name, const struct field_name *known)
 {
     struct slice slice = {name->latin1, name->length};
 
-    return name->length == strlen(lower) && slice_has_prefix_ignoring_case(slice, lower);
+    return name->length == known->size && slice_has_prefix_ignoring_case(slice, known->lower);
 }
 
 static bool is_hop_by_hop(const struct engine_text *name)
 {
-    static const char *const names[] = {"connection", "keep-alive",        "proxy-connection", "te",
-                                        "trailer",    "transfer-encoding", "upgrade"};
+    static const struct field_name names[] = {
+        FIELD_NAME("connection"), FIELD_NAME("keep-alive"), FIELD_NAME("proxy-connection"),
+        FIELD_NAME("te"),         FIELD_NAME("trailer"),    FIELD_NAME("transfer-encoding"),
+        FIELD_NAME("upgrade"),
+    };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (name_is(name, names[i]))
+        if (name_is(name, &names[i]))
             return true;
     return false;
 }
@@ -147,6 +178,8 @@ static bool put_field(const uint8_t *name, uint32_t name_size, const uint8_t *va
 static bool check_and_put(JSContext *ctx, const struct engine_text *name,
                           const struct engine_text *value)
 {
+    static const struct field_name content_length = FIELD_NAME("content-length"),
+                                   content_type = FIELD_NAME("content-type");
     const uint8_t *first = value->latin1, *last = first + value->length;
 
     if (!response_valid_name(name)) {
@@ -165,9 +198,9 @@ static bool check_and_put(JSContext *ctx, const struct engine_text *name,
                           (int)name->length, (const char *)name->latin1);
         return false;
     }
-    if (name_is(name, "content-length"))
+    if (name_is(name, &content_length))
         return true;
-    if (name_is(name, "content-type"))
+    if (name_is(name, &content_type))
         response.has_content_type = true;
     while (first < last && (*first == ' ' || *first == '\t'))
         first++;
