@@ -254,8 +254,8 @@ static void cage_files(int folder_fd)
         child_fail("this kernel has no Landlock; send a ready .wasm instead");
     uint64_t programs = FS_READ | LANDLOCK_ACCESS_FS_EXECUTE;
     /* Not all of /usr: somebody's files, the state folder too, may lie below /usr/local. */
-    static const char *const folders[] = {"/usr/bin", "/usr/lib", "/usr/lib64", "/usr/include",
-                                          "/lib",     "/lib64"};
+    static const char *const folders[] = {"/usr/bin",     "/usr/lib", "/usr/lib64",
+                                          "/usr/include", "/lib",     "/lib64"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         allow(ruleset, AT_FDCWD, folders[i], programs);
     allow(ruleset, AT_FDCWD, "/etc/ld.so.cache", LANDLOCK_ACCESS_FS_READ_FILE);

@@ -140,9 +140,8 @@ static bool load_send(struct core_link *link, struct core_load *load)
     while (load->bundle_at < load->bundle_size) {
         size_t left = load->bundle_size - load->bundle_at;
         size_t size = left < TFAAS_PAYLOAD_MAX ? left : TFAAS_PAYLOAD_MAX;
-        struct tfaas_slot m = {.kind = TFAAS_LOAD,
-                               .flags = load->wants_cache ? TFAAS_WANT_CACHE : 0,
-                               .id = load->id};
+        struct tfaas_slot m = {
+            .kind = TFAAS_LOAD, .flags = load->wants_cache ? TFAAS_WANT_CACHE : 0, .id = load->id};
         m.arg[0] = load->bundle_size;
         m.arg[1] = load->bundle_at;
         tfaas_status_t status = ring_send(&link->tx, &m, load->bundle + load->bundle_at, size);

@@ -75,8 +75,8 @@ static void long_random(void)
     core_test_expect(&core, 1, "s", "short");
 }
 
-/* Another ends early: a GiB for the log, of which all but the first KiB would be dropped. How little
- * of it is looked at is counted in tests/unit/core/wasi.c. */
+/* Another ends early: a GiB for the log, of which all but the first KiB would be dropped. How
+ * little of it is looked at is counted in tests/unit/core/wasi.c. */
 static void long_log(void)
 {
     fresh_core();
