@@ -384,7 +384,9 @@ IMPORTS(X)
 #undef X
 
 #define PICK_COUNT(zero, a, b, c, d, e, f, g, h, i, count, ...) count
-#define ARG_COUNT(...)                                          PICK_COUNT(0, ##__VA_ARGS__, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+/* clang-format off */
+#define ARG_COUNT(...) PICK_COUNT(0, ##__VA_ARGS__, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+/* clang-format on */
 
 #define X(module, name, function, has_result, ...)                                                 \
     {module, #name, ARG_COUNT(__VA_ARGS__), {__VA_ARGS__}, has_result, call_##name},
