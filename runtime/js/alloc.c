@@ -23,6 +23,7 @@
 #define READY_LARGE (160u * 1024)
 #define PAGE_SIZE   4096u
 #define SIZE_LIMIT  0x7ffff000u
+#define SHARED_SIZE 1280u /* the engine's JSRuntime and JSContext */
 
 struct free_block {
     struct free_block *next;
@@ -40,8 +41,13 @@ struct alloc_heap {
     struct region *regions;
 };
 
-struct alloc_heap alloc_main, alloc_scratch;
-static bool clear_freed = true, has_failed;
+/* What every call writes lies in one page: this, the runtime and the context in `shared`, and the
+ * static state of the files linked behind this one up to the request's buffer (build.mk). */
+_Alignas(PAGE_SIZE) struct alloc_heap alloc_main;
+static _Alignas(8) char shared[SHARED_SIZE];
+static uint32_t shared_used;
+static bool clear_freed = true, has_failed, share_next;
+struct alloc_heap alloc_scratch;
 
 static unsigned class_of(size_t total)
 {
@@ -164,14 +170,37 @@ static void *alloc_malloc(void *opaque, size_t size)
     return small_malloc(opaque, class_of(size + HEADER_SIZE));
 }
 
+void alloc_share_next(void)
+{
+    share_next = true;
+}
+
+/* NULL: no room. */
+static void *shared_malloc(size_t size)
+{
+    unsigned class = class_of(size + HEADER_SIZE);
+    char *user = shared + shared_used + 8u;
+
+    share_next = false;
+    if (size + HEADER_SIZE > SMALL_MAX || class_size(class) + 8u > SHARED_SIZE - shared_used)
+        return NULL;
+    shared_used += (uint32_t)class_size(class) + 8u - HEADER_SIZE;
+    shared_used = (shared_used + 7u) & ~7u;
+    *header_of(user) = class;
+    return user;
+}
+
 static void *alloc_calloc(void *opaque, size_t count, size_t size)
 {
     size_t total;
-    void *user;
+    void *user = NULL;
 
     if (__builtin_mul_overflow(count, size, &total))
         return NULL;
-    user = alloc_malloc(opaque, total);
+    if (share_next)
+        user = shared_malloc(total);
+    if (!user)
+        user = alloc_malloc(opaque, total);
     if (user)
         memset(user, 0, total);
     return user;

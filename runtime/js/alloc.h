@@ -20,6 +20,10 @@ extern struct alloc_heap alloc_scratch; /* for what is thrown away before the im
  * cleared. Returns 0, or -1 when memory cannot grow. */
 int alloc_freeze(void);
 
+/* The next block asked for cleared is one that every call writes and that is never freed: it is
+ * put where other such things lie. */
+void alloc_share_next(void);
+
 /* From now on freed memory is cleared: pages that hold nothing are zero in the image. */
 void alloc_thaw(void);
 

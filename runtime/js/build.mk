@@ -25,10 +25,12 @@ JS_STACK ?= 65536
 JS_LDFLAGS := $(JS_TARGET) -mexec-model=reactor -Wl,--stack-first -Wl,-z,stack-size=$(JS_STACK) \
 	-Wl,--strip-all -Wl,--gc-sections -Wl,-O2
 
-JS_SOURCES := alloc form host main module native openfaas report request response text timer web
+# The order is the order in memory: what every call writes stands together, from alloc to the
+# request's buffer, in one page.
+JS_SOURCES := form host module report text web alloc main native openfaas response timer request
 JS_ENGINE_SOURCES := dtoa libregexp libunicode
-JS_OBJECTS := $(JS_SOURCES:%=$(JS_BUILD)/%.o) $(JS_BUILD)/engine.o $(JS_BUILD)/bootstrap.o \
-	$(JS_ENGINE_SOURCES:%=$(JS_BUILD)/%.o)
+JS_OBJECTS := $(JS_BUILD)/bootstrap.o $(JS_BUILD)/engine.o $(JS_ENGINE_SOURCES:%=$(JS_BUILD)/%.o) \
+	$(JS_SOURCES:%=$(JS_BUILD)/%.o)
 JS_SCRIPTS := $(sort $(wildcard $(JS_DIR)/bootstrap/*.js))
 
 build/js.wasm: $(JS_OBJECTS)
@@ -57,7 +59,7 @@ $(JS_BUILD)/bootstrap.c: $(JS_SCRIPTS) $(JS_DIR)/build.mk | $(JS_BUILD)
 $(JS_BUILD)/bootstrap.o: $(JS_BUILD)/bootstrap.c
 	$(JS_CC) $(JS_CFLAGS) -I$(JS_DIR) -c $< -o $@
 
-$(JS_BUILD)/engine.o: $(JS_DIR)/engine.c $(JS_DIR)/engine.h $(JS_SOURCE)/.complete | $(JS_BUILD)
+$(JS_BUILD)/engine.o: $(JS_DIR)/engine.c $(JS_DIR)/engine_json.c $(JS_DIR)/engine.h $(JS_SOURCE)/.complete | $(JS_BUILD)
 	$(JS_CC) $(JS_ENGINE_CFLAGS) -c $< -o $@
 
 $(JS_ENGINE_SOURCES:%=$(JS_BUILD)/%.o): $(JS_BUILD)/%.o: $(JS_SOURCE)/.complete | $(JS_BUILD)

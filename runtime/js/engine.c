@@ -8,7 +8,9 @@
 #define __SANITIZE_ADDRESS__ 1
 
 #include "quickjs.c"
+#include "alloc.h"
 #include "engine.h"
+#include "engine_json.c"
 
 #define HASH_SEED                                                                                  \
     0x9e3779b9u /* any constant: an instance serves one request, then is thrown away */
@@ -95,21 +97,104 @@ JSValue engine_latin1_string(JSContext *ctx, const char *data, size_t size)
     return js_new_string8_len(ctx, data, (int)size);
 }
 
-bool engine_is_out_of_memory(JSContext *ctx, JSValueConst value)
+static bool text_is(JSValueConst value, const char *expected)
 {
     JSString *text;
+
+    if (JS_VALUE_GET_TAG(value) != JS_TAG_STRING)
+        return false;
+    text = JS_VALUE_GET_STRING(value);
+    return !text->is_wide_char && text->len == strlen(expected) &&
+           !memcmp(str8(text), expected, text->len);
+}
+
+bool engine_is_out_of_memory(JSContext *ctx, JSValueConst value)
+{
     JSValue message;
-    bool same = false;
+    bool same;
 
     if (!JS_IsError(value))
         return false;
     message = JS_GetPropertyStr(ctx, value, "message");
-    if (JS_VALUE_GET_TAG(message) == JS_TAG_STRING) {
-        static const char expected[] = "out of memory";
-        text = JS_VALUE_GET_STRING(message);
-        same = !text->is_wide_char && text->len == sizeof(expected) - 1 &&
-               !memcmp(str8(text), expected, sizeof(expected) - 1);
-    }
+    /* the second is what the engine writes when there was no room for the first */
+    same = text_is(message, "out of memory") ||
+           (alloc_has_failed() && text_is(message, "Invalid error message"));
     JS_FreeValue(ctx, message);
     return same;
+}
+
+JSValue engine_json_parse(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    return js_json_parse(ctx, this_value, argc, argv);
+}
+
+static int make_lazy_properties(JSContext *ctx, JSObject *object)
+{
+    for (int i = 0; i < object->shape->prop_count; i++) {
+        JSShapeProperty *slot = &get_shape_prop(object->shape)[i];
+        JSProperty *property = &object->prop[i];
+
+        if (slot->atom != JS_ATOM_NULL && (slot->flags & JS_PROP_TMASK) == JS_PROP_AUTOINIT &&
+            js_autoinit_get_id(property) == JS_AUTOINIT_ID_PROP &&
+            JS_AutoInitProperty(ctx, object, slot->atom, property, slot))
+            return -1;
+    }
+    return 0;
+}
+
+int engine_make_lazy(JSContext *ctx)
+{
+    struct list_head *each;
+
+    /* what is made joins the list at its end, and is looked at as well */
+    list_for_each(each, &ctx->rt->gc_obj_list)
+    {
+        JSGCObjectHeader *header = list_entry(each, JSGCObjectHeader, link);
+
+        if (JS_GC_TYPE(header) == JS_GC_OBJ_TYPE_JS_OBJECT &&
+            make_lazy_properties(ctx, (JSObject *)header))
+            return -1;
+    }
+    return 0;
+}
+
+bool engine_is_async_function(JSValueConst function)
+{
+    return JS_IsObject(function) && JS_VALUE_GET_OBJ(function)->class_id == JS_CLASS_ASYNC_FUNCTION;
+}
+
+bool engine_is_surely_no_thenable(JSValueConst value)
+{
+    return !JS_IsObject(value) || surely_lacks(JS_VALUE_GET_OBJ(value), JS_ATOM_then);
+}
+
+JSValue engine_promise_of(JSContext *ctx, JSValueConst value)
+{
+    return js_promise_resolve(ctx, ctx->promise_ctor, 1, &value, 0);
+}
+
+int engine_run_async(JSContext *ctx, JSValueConst function, JSValueConst this_value, int argc,
+                     JSValueConst *argv, JSValueConst *done)
+{
+    JSAsyncFunctionData *run;
+
+    if (js_check_stack_overflow(ctx->rt, 0)) {
+        JS_ThrowStackOverflow(ctx);
+        return -1;
+    }
+    run = js_mallocz(ctx, sizeof(*run));
+    if (!run)
+        return -1;
+    if (async_func_init(ctx, &run->func_state, function, this_value, argc, argv)) {
+        js_free(ctx, run);
+        return -1;
+    }
+    JS_REF_COUNT(run) = 1;
+    add_gc_object(ctx->rt, &run->header, JS_GC_OBJ_TYPE_ASYNC_FUNCTION);
+    run->resolving_funcs[0] = js_dup(done[0]);
+    run->resolving_funcs[1] = js_dup(done[1]);
+    run->is_active = true;
+    run->func_state.frame.cur_gc_obj = &run->header;
+    /* our reference stays: the instance ends with the call */
+    return js_async_function_resume(ctx, run) ? 0 : -1;
 }

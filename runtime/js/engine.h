@@ -43,6 +43,30 @@ bool engine_json_too_deep(const uint8_t *text, size_t size);
 /* A string of Latin-1 bytes. */
 JSValue engine_latin1_string(JSContext *ctx, const char *data, size_t size);
 
+/* JSON text in UTF-8 of plain data at `dst`. 0: it is not plain, or there is no room; nothing has
+ * happened then, and JS_JSONStringify() is to be asked. */
+size_t engine_json_write(JSContext *ctx, JSValueConst value, uint8_t *dst, size_t room);
+
+/* The engine's own JSON.parse. */
+JSValue engine_json_parse(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv);
+
+/* Makes the built-in functions that the engine would make on first use: in the image they cost
+ * once, in a call each time. */
+int engine_make_lazy(JSContext *ctx);
+
+bool engine_is_async_function(JSValueConst function);
+
+/* Starts an async function of which nobody sees the promise: done[0] is called with what it
+ * returns (which may be a thenable), or done[1] with what it throws. < 0: exception pending. */
+int engine_run_async(JSContext *ctx, JSValueConst function, JSValueConst this_value, int argc,
+                     JSValueConst *argv, JSValueConst *done);
+
+/* Promise.resolve(value) */
+JSValue engine_promise_of(JSContext *ctx, JSValueConst value);
+
+/* Is this no object, or one that has no `then`, as far as can be told without running code? */
+bool engine_is_surely_no_thenable(JSValueConst value);
+
 /* Is this (pending or caught) value the engine's own out-of-memory error? */
 bool engine_is_out_of_memory(JSContext *ctx, JSValueConst value);
 

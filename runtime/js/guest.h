@@ -33,11 +33,13 @@ JSValue form_parse(JSContext *ctx, struct slice text);
 void module_set_loader(JSRuntime *runtime);
 JSValue module_import(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv);
 
-/* openfaas.c: event and context. prepare: at load; call: 0 or an HTTP status already answered; forget: what
- * a call left in them. */
+/* openfaas.c: event and context. prepare: at load; make_arguments: after it; arguments: of the
+ * handler, how many, or -1 when the request is already answered; forget: what a call left in them.
+ */
 int openfaas_prepare(JSContext *ctx);
+int openfaas_make_arguments(JSContext *ctx);
 void openfaas_forget(JSContext *ctx);
-JSValue openfaas_call(JSContext *ctx, JSValueConst handler, JSValueConst this_value);
+int openfaas_arguments(JSContext *ctx, JSValue **arguments);
 bool openfaas_finish(JSContext *ctx, JSValueConst result);
 bool openfaas_wants_callback(JSContext *ctx, JSValueConst handler);
 

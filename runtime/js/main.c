@@ -29,8 +29,16 @@ static struct {
     JSContext *ctx;
     enum form form;
     JSValue handler, owner;
+    JSValue done[2]; /* what an async handler returned or threw */
+    bool is_async;   /* we call the handler ourselves, without a promise */
     bool wants_callback;
 } guest;
+
+/* An async handler's run; a thenable that it returned is made a promise first. */
+static struct {
+    enum { RUN_NONE, RUN_GOING, RUN_RETURNED, RUN_THREW } state;
+    JSValue value;
+} run;
 
 /* Promises rejected while nobody listened; a handler may still come in the same turn. */
 static struct {
@@ -55,19 +63,42 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
         }
 }
 
-/* Reports all but `mine`, whose rejection the caller deals with. */
+static bool is_same_object(JSValueConst a, JSValueConst b)
+{
+    return JS_IsObject(a) && JS_IsObject(b) && JS_VALUE_GET_PTR(a) == JS_VALUE_GET_PTR(b);
+}
+
+/* Reports all but `mine` and what the handler returned: those are dealt with when they settle. */
 static void report_rejections(JSContext *ctx, JSValueConst mine)
 {
     for (uint32_t i = 0; i < rejections.count; i++) {
         JSValue promise = rejections.promise[i], reason;
 
-        if (JS_IsObject(mine) && JS_VALUE_GET_PTR(mine) == JS_VALUE_GET_PTR(promise))
+        if (is_same_object(mine, promise) ||
+            (run.state == RUN_RETURNED && is_same_object(run.value, promise)))
             continue;
         reason = JS_PromiseResult(ctx, promise);
         report_error(ctx, "Unhandled promise rejection", reason);
         JS_FreeValues(ctx, reason, promise);
     }
     rejections.count = 0;
+}
+
+static JSValue handler_done(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
+                            int threw)
+{
+    (void)this_value, (void)argc;
+    run.state = threw ? RUN_THREW : RUN_RETURNED;
+    if (threw || engine_is_surely_no_thenable(argv[0])) {
+        run.value = JS_DupValue(ctx, argv[0]);
+        return JS_UNDEFINED;
+    }
+    run.value = engine_promise_of(ctx, argv[0]);
+    if (JS_IsException(run.value)) {
+        run.state = RUN_THREW;
+        run.value = JS_GetException(ctx);
+    }
+    return JS_UNDEFINED;
 }
 
 /* Compiles one script in a runtime of its own, so that what parsing leaves behind does not lie
@@ -152,11 +183,13 @@ EXPORT(tfaas_init) int32_t tfaas_init(void)
 
     if (guest.ctx || bootstrap_count > BOOTSTRAP_MAX || compile_bootstrap(code, sizes))
         return 1;
+    alloc_share_next();
     guest.runtime = JS_NewRuntime2(&alloc_functions, &alloc_main);
     if (!guest.runtime)
         return 1;
     engine_set_stack_limit(guest.runtime, STACK_LOWEST);
     engine_defer_gc(guest.runtime, GC_AFTER);
+    alloc_share_next();
     ctx = engine_new_context(guest.runtime);
     if (!ctx)
         return 1;
@@ -166,6 +199,8 @@ EXPORT(tfaas_init) int32_t tfaas_init(void)
     native = native_object(ctx);
     if (JS_IsException(guest_internals) || JS_IsException(native) ||
         run_bootstrap(ctx, native, code, sizes))
+        return 1;
+    if (engine_make_lazy(ctx))
         return 1;
     JS_RunGC(guest.runtime);
     guest.ctx = ctx;
@@ -188,8 +223,17 @@ static void run_jobs(void)
 
 enum turn { TURN_DONE, TURN_IDLE, TURN_REFUSED };
 
-/* Runs jobs and timers until `promise` settles; where it is no promise, until a response is
- * there. IDLE: nothing is left that could bring that about. */
+static bool is_over(JSContext *ctx, JSValueConst promise)
+{
+    if (run.state == RUN_GOING)
+        return false;
+    if (JS_IsPromise(promise))
+        return JS_PromiseState(ctx, promise) != JS_PROMISE_PENDING;
+    return run.state != RUN_NONE || response_state() != RESPONSE_NONE;
+}
+
+/* Runs jobs and timers until an async handler is through and `promise` has settled; where there is
+ * neither, until a response is there. IDLE: nothing is left that could bring that about. */
 static enum turn run_until(JSContext *ctx, JSValueConst promise)
 {
     for (;;) {
@@ -197,8 +241,7 @@ static enum turn run_until(JSContext *ctx, JSValueConst promise)
             run_jobs();
         if (rejections.count)
             report_rejections(ctx, promise);
-        if (JS_IsPromise(promise) ? JS_PromiseState(ctx, promise) != JS_PROMISE_PENDING
-                                  : response_state() != RESPONSE_NONE)
+        if (is_over(ctx, promise))
             return TURN_DONE;
         if (response_state() == RESPONSE_CUT || !timer_pending())
             return TURN_IDLE;
@@ -243,9 +286,22 @@ static bool take_handler(JSContext *ctx, JSValueConst found)
         JS_ToInt32(ctx, &number, form))
         return false;
     guest.form = (enum form)number;
+    guest.is_async = engine_is_async_function(guest.handler);
     guest.wants_callback =
         guest.form == FORM_OPENFAAS && openfaas_wants_callback(ctx, guest.handler);
     return guest.form != FORM_OPENFAAS || openfaas_prepare(ctx) == 0;
+}
+
+/* Objects whose reference counts every call changes lie at the start of its own memory. */
+static int make_call_objects(JSContext *ctx)
+{
+    for (int threw = 0; guest.is_async && threw < 2; threw++) {
+        guest.done[threw] =
+            JS_NewCFunctionMagic(ctx, handler_done, "", 1, JS_CFUNC_generic_magic, threw);
+        if (JS_IsException(guest.done[threw]))
+            return -1;
+    }
+    return guest.form == FORM_OPENFAAS ? openfaas_make_arguments(ctx) : 0;
 }
 
 static JSValue start_entry(JSContext *ctx, const char *entry)
@@ -290,8 +346,10 @@ EXPORT(tfaas_load) int32_t tfaas_load(void)
         return load_failed(ctx, JS_GetException(ctx));
     JS_FreeValues(ctx, promise, found);
     JS_RunGC(guest.runtime);
+    if (alloc_freeze() || make_call_objects(ctx))
+        return load_failed_with(no_memory_text);
     engine_defer_gc(guest.runtime, GC_AFTER);
-    return alloc_freeze() ? load_failed_with(no_memory_text) : 0;
+    return 0;
 }
 
 /* The function threw: the log learns why, the caller does not. */
@@ -330,10 +388,12 @@ static int32_t wait_for_deadline(void)
 static int32_t settle(JSContext *ctx, JSValueConst result)
 {
     bool is_promise = JS_IsPromise(result), is_nothing = JS_IsUndefined(result);
+    bool is_async = run.state != RUN_NONE; /* what such a handler returned is final */
     JSValue value = result;
 
     /* node's templates drop what a callback handler returns */
-    if (is_promise || (response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
+    if (is_promise ||
+        (!is_async && response_state() == RESPONSE_NONE && (is_nothing || guest.wants_callback))) {
         enum turn turn = run_until(ctx, result);
 
         if (turn == TURN_REFUSED)
@@ -354,10 +414,28 @@ static int32_t settle(JSContext *ctx, JSValueConst result)
     return outcome();
 }
 
+/* Ends a call whose handler is an async function. */
+static int32_t settle_async(JSContext *ctx)
+{
+    if (run.state == RUN_GOING || JS_IsJobPending(guest.runtime) || rejections.count)
+        switch (run_until(ctx, JS_UNDEFINED)) {
+        case TURN_REFUSED:
+            return 1;
+        case TURN_IDLE:
+            return response_state() == RESPONSE_NONE ? wait_for_deadline() : outcome();
+        case TURN_DONE:
+            break;
+        }
+    if (run.state == RUN_THREW)
+        return fail(ctx, run.value);
+    return settle(ctx, run.value);
+}
+
 EXPORT(tfaas_handle) int32_t tfaas_handle(void)
 {
     JSContext *ctx = guest.ctx;
-    JSValue result;
+    JSValue result, *argv = NULL;
+    int argc;
 
     if (!ctx || guest.form == FORM_NONE)
         return 1;
@@ -380,10 +458,16 @@ EXPORT(tfaas_handle) int32_t tfaas_handle(void)
     default:
         return 1;
     }
-    if (guest.form == FORM_OPENFAAS)
-        result = openfaas_call(ctx, guest.handler, guest.owner);
-    else
-        result = JS_Call(ctx, guest.handler, guest.owner, 0, NULL);
+    argc = guest.form == FORM_OPENFAAS ? openfaas_arguments(ctx, &argv) : 0;
+    if (argc < 0)
+        return outcome();
+    run.state = guest.is_async ? RUN_GOING : RUN_NONE;
+    if (guest.is_async) {
+        if (engine_run_async(ctx, guest.handler, guest.owner, argc, argv, guest.done) < 0)
+            return fail(ctx, JS_GetException(ctx));
+        return settle_async(ctx);
+    }
+    result = JS_Call(ctx, guest.handler, guest.owner, argc, argv);
     if (JS_IsException(result))
         return fail(ctx, JS_GetException(ctx));
     return settle(ctx, result);

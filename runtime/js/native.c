@@ -7,6 +7,7 @@
 #include <string.h>
 #include "guest.h"
 #include "host.h"
+#include "response.h"
 
 static struct {
     uint64_t state[4]; /* xoshiro256** by Blackman and Vigna (public domain) */
@@ -340,30 +341,54 @@ static JSValue parse_form(JSContext *ctx, JSValueConst this_value, int argc, JSV
     return object;
 }
 
-/* JSON.parse(text, reviver) that refuses what would run out of native stack; data[0] is the
- * engine's own. */
-static JSValue json_parse(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
-                          int magic, JSValueConst *data)
+/* --- JSON --- */
+
+static bool is_too_deep(JSContext *ctx, const struct engine_text *text, bool *deep)
 {
     size_t size;
-    const char *text = JS_ToCStringLen(ctx, &size, argc ? argv[0] : JS_UNDEFINED);
-    bool deep;
+    const char *bytes;
 
-    (void)magic;
-    if (!text)
-        return JS_EXCEPTION;
-    deep = engine_json_too_deep((const uint8_t *)text, size);
-    JS_FreeCString(ctx, text);
-    if (deep)
-        return JS_ThrowRangeError(ctx, "the JSON text is nested too deeply");
-    return JS_Call(ctx, data[0], this_value, argc, argv);
+    if (!text->utf16) {
+        *deep = engine_json_too_deep(text->latin1, text->length);
+        return true;
+    }
+    bytes = JS_ToCStringLen(ctx, &size, text->hold);
+    if (!bytes)
+        return false;
+    *deep = engine_json_too_deep((const uint8_t *)bytes, size);
+    JS_FreeCString(ctx, bytes);
+    return true;
 }
 
-/* guardJson(parse) -> its guarded form */
-static JSValue guard_json(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+/* JSON.parse(text, reviver) that refuses what would run out of native stack. */
+static JSValue json_parse(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
 {
+    struct engine_text text;
+    JSValue result = JS_EXCEPTION;
+    bool deep;
+
+    (void)argc;
+    if (!engine_text(ctx, argv[0], &text))
+        return JS_EXCEPTION;
+    if (is_too_deep(ctx, &text, &deep))
+        result = deep ? JS_ThrowRangeError(ctx, "the JSON text is nested too deeply")
+                      : engine_json_parse(ctx, this_value, 2, (JSValueConst[]){text.hold, argv[1]});
+    JS_FreeValue(ctx, text.hold);
+    return result;
+}
+
+/* JSON.stringify(value, replacer, space) */
+static JSValue json_stringify(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
+{
+    size_t room, size;
+    uint8_t *dst = response_spare(&room);
+
     (void)this_value, (void)argc;
-    return JS_NewCFunctionData2(ctx, json_parse, "parse", 2, 0, 1, argv);
+    size = JS_IsUndefined(argv[1]) && JS_IsUndefined(argv[2])
+               ? engine_json_write(ctx, argv[0], dst, room)
+               : 0;
+    return size ? JS_NewStringLen(ctx, (const char *)dst, size)
+                : JS_JSONStringify(ctx, argv[0], argv[1], argv[2]);
 }
 
 /* --- code --- */
@@ -461,7 +486,6 @@ JSValue native_object(JSContext *ctx)
         JS_CFUNC_DEF("decodeLatin1", 1, decode_latin1),
         JS_CFUNC_DEF("utf8State", 1, utf8_state),
         JS_CFUNC_DEF("parseForm", 1, parse_form),
-        JS_CFUNC_DEF("guardJson", 1, guard_json),
         JS_CFUNC_DEF("compile", 2, compile_wrapped),
         JS_CFUNC_DEF("isModuleSource", 1, is_module_source),
         JS_CFUNC_DEF("importModule", 2, module_import),
@@ -469,11 +493,17 @@ JSValue native_object(JSContext *ctx)
         JS_CFUNC_DEF("settled", 2, settled),
         JS_CFUNC_DEF("runJobs", 0, run_jobs),
     };
-    JSValue native = JS_NewObject(ctx);
+    static const JSCFunctionListEntry json[] = {
+        JS_CFUNC_DEF("parse", 2, json_parse),
+        JS_CFUNC_DEF("stringify", 3, json_stringify),
+    };
+    JSValue native = JS_NewObject(ctx), json_object = JS_NewObject(ctx);
 
-    if (JS_IsException(native) ||
+    if (JS_IsException(native) || JS_IsException(json_object) ||
         JS_SetPropertyFunctionList(ctx, native, functions,
                                    (int)(sizeof(functions) / sizeof(*functions))) ||
+        JS_SetPropertyFunctionList(ctx, json_object, json, 2) ||
+        JS_DefinePropertyValueStr(ctx, native, "json", json_object, JS_PROP_C_W_E) < 0 ||
         timer_add_natives(ctx, native) || web_add_natives(ctx, native))
         return JS_EXCEPTION;
     return native;

@@ -18,8 +18,9 @@ enum event_part { EVENT_BODY, EVENT_HEADERS, EVENT_METHOD, EVENT_QUERY, EVENT_PA
 
 static struct {
     JSValue part[EVENT_PARTS];
-    uint32_t known; /* bit per part */
-    JSValue event, context, callback;
+    uint32_t known;        /* bit per part */
+    JSValue models[2];     /* of event and context: own their functions */
+    JSValue arguments[3];  /* of the handler: event, context, callback */
     JSValue header_values; /* what context.headers() was given */
     JSValue status;
     bool status_set;
@@ -59,6 +60,8 @@ static bool has_suffix(struct slice type, const char *suffix)
 
 static bool is_json(struct slice type)
 {
+    if (type.size == sizeof(TYPE_JSON) - 1 && !memcmp(type.data, TYPE_JSON, type.size))
+        return true; /* as nearly all write it */
     return type_is(type, TYPE_JSON) || has_suffix(type, "+json");
 }
 
@@ -264,9 +267,6 @@ static bool put_header_values(JSContext *ctx)
 /* Sends `value` with the status and headers of the context. */
 static bool respond(JSContext *ctx, JSValueConst value)
 {
-    JSValue json;
-    bool sent;
-
     if (!response_start(ctx, faas.status) || !put_header_values(ctx))
         return false;
     if (JS_IsUndefined(value) || JS_IsNull(value))
@@ -280,12 +280,7 @@ static bool respond(JSContext *ctx, JSValueConst value)
         return response_send(ctx, value);
     }
     response_content_type_default(TYPE_JSON);
-    json = JS_JSONStringify(ctx, value, JS_UNDEFINED, JS_UNDEFINED);
-    if (JS_IsException(json))
-        return false;
-    sent = response_send(ctx, json);
-    JS_FreeValue(ctx, json);
-    return sent;
+    return response_send_json(ctx, value);
 }
 
 static bool already_answered(const char *what)
@@ -401,13 +396,51 @@ int openfaas_prepare(JSContext *ctx)
     JS_FreeValue(ctx, raw);
     faas.status = JS_NewInt32(ctx, 200);
     faas.header_values = JS_UNDEFINED;
-    faas.event = JS_NewObject(ctx);
-    faas.context = JS_NewObject(ctx);
-    faas.callback = JS_NewCFunction(ctx, callback, "callback", 2);
-    if (JS_IsException(faas.event) || JS_IsException(faas.context) || JS_IsException(faas.callback))
+    faas.models[0] = JS_NewObject(ctx);
+    faas.models[1] = JS_NewObject(ctx);
+    faas.arguments[2] = JS_NewCFunction(ctx, callback, "callback", 2);
+    if (JS_IsException(faas.models[0]) || JS_IsException(faas.models[1]) ||
+        JS_IsException(faas.arguments[2]) ||
+        JS_SetPropertyFunctionList(ctx, faas.models[0], event, EVENT_PARTS) ||
+        JS_SetPropertyFunctionList(ctx, faas.models[1], context, 4))
         return -1;
-    return JS_SetPropertyFunctionList(ctx, faas.event, event, EVENT_PARTS) ||
-           JS_SetPropertyFunctionList(ctx, faas.context, context, 4);
+    return engine_make_lazy(ctx);
+}
+
+static JSValue copy_of(JSContext *ctx, JSValueConst model)
+{
+    JSPropertyEnum *names;
+    uint32_t count;
+    JSValue copy = JS_NewObject(ctx);
+
+    if (JS_IsException(copy) ||
+        JS_GetOwnPropertyNames(ctx, &names, &count, model, JS_GPN_STRING_MASK))
+        return JS_EXCEPTION;
+    for (uint32_t i = 0; i < count; i++) {
+        JSPropertyDescriptor from;
+        int has_all = JS_PROP_HAS_CONFIGURABLE | JS_PROP_HAS_ENUMERABLE;
+
+        if (JS_GetOwnProperty(ctx, &from, model, names[i].atom) != 1)
+            return JS_EXCEPTION;
+        has_all |= from.flags & JS_PROP_GETSET ? JS_PROP_HAS_GET | JS_PROP_HAS_SET
+                                               : JS_PROP_HAS_VALUE | JS_PROP_HAS_WRITABLE;
+        if (JS_DefineProperty(ctx, copy, names[i].atom, from.value, from.getter, from.setter,
+                              from.flags | has_all) < 0)
+            return JS_EXCEPTION;
+        JS_FreeValues(ctx, from.value, from.getter, from.setter);
+    }
+    JS_FreePropertyEnum(ctx, names, count);
+    return copy;
+}
+
+int openfaas_make_arguments(JSContext *ctx)
+{
+    for (int i = 0; i < 2; i++) {
+        faas.arguments[i] = copy_of(ctx, faas.models[i]);
+        if (JS_IsException(faas.arguments[i]))
+            return -1;
+    }
+    return 0;
 }
 
 void openfaas_forget(JSContext *ctx)
@@ -445,12 +478,12 @@ static bool body_is_good(JSContext *ctx)
     return false;
 }
 
-JSValue openfaas_call(JSContext *ctx, JSValueConst handler, JSValueConst this_value)
+int openfaas_arguments(JSContext *ctx, JSValue **arguments)
 {
     if (io.request.content_type.size && !body_is_good(ctx))
-        return JS_UNDEFINED;
-    return JS_Call(ctx, handler, this_value, 3,
-                   (JSValue[]){faas.event, faas.context, faas.callback});
+        return -1;
+    *arguments = faas.arguments;
+    return 3;
 }
 
 bool openfaas_finish(JSContext *ctx, JSValueConst result)

@@ -8,7 +8,7 @@
 
 #define GATHER_MAX (1u << 29)
 
-_Alignas(4096) struct io io;
+struct io io;
 
 struct cursor {
     const uint8_t *at, *end;

@@ -7,8 +7,10 @@
 #include "host.h"
 #include "response.h"
 
-#define FIELDS_MAX  (24u * 1024)
 #define PREFIX_SIZE 8u /* room in front of the fields: indicator, status, length of fields */
+/* tfaasd takes heads up to 12 KiB (HTTP_RESPONSE_HEAD_MAX): the function shall hear of it here. */
+#define FIELDS_MAX   (12u * 1024 - PREFIX_SIZE)
+#define DEFAULT_ROOM 64u /* kept for the content type that the runtime adds */
 
 static struct {
     enum response_state state;
@@ -80,7 +82,26 @@ static bool is_token(uint8_t byte)
     if ((byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
         (byte >= 'a' && byte <= 'z'))
         return true;
-    return byte && strchr("!#$%&'*+-.^_`|~", byte) != NULL;
+    switch (byte) {
+    case '!':
+    case '#':
+    case '$':
+    case '%':
+    case '&':
+    case '\'':
+    case '*':
+    case '+':
+    case '-':
+    case '.':
+    case '^':
+    case '_':
+    case '`':
+    case '|':
+    case '~':
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool response_valid_name(const struct engine_text *name)
@@ -103,31 +124,44 @@ bool response_valid_value(const struct engine_text *value)
     return true;
 }
 
-static bool name_is(const struct engine_text *name, const char *lower)
+struct field_name {
+    uint32_t size;
+    const char *lower;
+};
+#define FIELD_NAME(text)                                                                           \
+    {                                                                                              \
+        sizeof(text) - 1, text                                                                     \
+    }
+
+static bool name_is(const struct engine_text *name, const struct field_name *known)
 {
     struct slice slice = {name->latin1, name->length};
 
-    return name->length == strlen(lower) && slice_has_prefix_ignoring_case(slice, lower);
+    return name->length == known->size && slice_has_prefix_ignoring_case(slice, known->lower);
 }
 
 static bool is_hop_by_hop(const struct engine_text *name)
 {
-    static const char *const names[] = {"connection", "keep-alive",        "proxy-connection", "te",
-                                        "trailer",    "transfer-encoding", "upgrade"};
+    static const struct field_name names[] = {
+        FIELD_NAME("connection"), FIELD_NAME("keep-alive"), FIELD_NAME("proxy-connection"),
+        FIELD_NAME("te"),         FIELD_NAME("trailer"),    FIELD_NAME("transfer-encoding"),
+        FIELD_NAME("upgrade"),
+    };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (name_is(name, names[i]))
+        if (name_is(name, &names[i]))
             return true;
     return false;
 }
 
+/* False: with it the fields would be larger than `most`. */
 static bool put_field(const uint8_t *name, uint32_t name_size, const uint8_t *value,
-                      uint32_t value_size)
+                      uint32_t value_size, uint32_t most)
 {
     uint8_t *bytes = io.bytes;
 
-    if (name_size > FIELDS_MAX || value_size > FIELDS_MAX ||
-        response.end - response.fields + name_size + value_size + 8 > FIELDS_MAX ||
+    if (name_size > most || value_size > most ||
+        response.end - response.fields + name_size + value_size + 8 > most ||
         response.end + name_size + value_size + 8 > response.limit)
         return false;
     response.end += put_varint(bytes + response.end, name_size);
@@ -144,6 +178,8 @@ static bool put_field(const uint8_t *name, uint32_t name_size, const uint8_t *va
 static bool check_and_put(JSContext *ctx, const struct engine_text *name,
                           const struct engine_text *value)
 {
+    static const struct field_name content_length = FIELD_NAME("content-length"),
+                                   content_type = FIELD_NAME("content-type");
     const uint8_t *first = value->latin1, *last = first + value->length;
 
     if (!response_valid_name(name)) {
@@ -162,17 +198,18 @@ static bool check_and_put(JSContext *ctx, const struct engine_text *name,
                           (int)name->length, (const char *)name->latin1);
         return false;
     }
-    if (name_is(name, "content-length"))
+    if (name_is(name, &content_length))
         return true;
-    if (name_is(name, "content-type"))
+    if (name_is(name, &content_type))
         response.has_content_type = true;
     while (first < last && (*first == ' ' || *first == '\t'))
         first++;
     while (last > first && (last[-1] == ' ' || last[-1] == '\t'))
         last--;
-    if (put_field(name->latin1, name->length, first, (uint32_t)(last - first)))
+    if (put_field(name->latin1, name->length, first, (uint32_t)(last - first),
+                  FIELDS_MAX - DEFAULT_ROOM))
         return true;
-    JS_ThrowRangeError(ctx, "response headers exceed %u bytes", FIELDS_MAX);
+    JS_ThrowRangeError(ctx, "response headers exceed %u bytes", FIELDS_MAX - DEFAULT_ROOM);
     return false;
 }
 
@@ -210,9 +247,9 @@ void response_content_type_default(const char *type)
     if (response.has_content_type || response_has_no_content())
         return;
     response.has_content_type = true;
-    /* cannot fail for want of room: FIELDS_MAX leaves some */
+    /* cannot fail for want of room: DEFAULT_ROOM is for this */
     (void)put_field((const uint8_t *)name, sizeof(name) - 1, (const uint8_t *)type,
-                    (uint32_t)strlen(type));
+                    (uint32_t)strlen(type), FIELDS_MAX);
 }
 
 /* The numbers in front of the fields are only known now. */
@@ -362,6 +399,38 @@ bool response_send(JSContext *ctx, JSValueConst value)
         (void)flush(true);
     JS_FreeValue(ctx, text.hold);
     return true;
+}
+
+bool response_send_json(JSContext *ctx, JSValueConst value)
+{
+    size_t room, size;
+    uint8_t *dst = response_spare(&room);
+    JSValue text;
+    bool sent;
+
+    size = response_has_no_content() ? 0 : engine_json_write(ctx, value, dst, room);
+    if (size) {
+        finish_head();
+        response.end += (uint32_t)size;
+        (void)flush(true);
+        return true;
+    }
+    text = JS_JSONStringify(ctx, value, JS_UNDEFINED, JS_UNDEFINED);
+    if (JS_IsException(text))
+        return false;
+    sent = response_send(ctx, text);
+    JS_FreeValue(ctx, text);
+    return sent;
+}
+
+uint8_t *response_spare(size_t *room)
+{
+    uint32_t from = response.end;
+
+    if (response.state == RESPONSE_NONE && !io.request.frozen)
+        from = io.request.read_size + 1;
+    *room = sizeof(io.bytes) - from;
+    return io.bytes + from;
 }
 
 bool response_send_head(void)

@@ -34,6 +34,12 @@ bool response_has_no_content(void); /* 204, 205, 304 */
  * converts to a string. Returns false with a JS exception pending only before anything is sent. */
 bool response_send(JSContext *ctx, JSValueConst value);
 
+/* Head and `value` as JSON; a value without JSON form gives no content. Failures as above. */
+bool response_send_json(JSContext *ctx, JSValueConst value);
+
+/* Room that nothing uses until the next call of a function of this file. */
+uint8_t *response_spare(size_t *room);
+
 /* Head, then pieces. Returns false when the host takes no more. */
 bool response_send_head(void);
 bool response_send_piece(const uint8_t *data, size_t size);

@@ -148,5 +148,5 @@
     };
     internals.define(globalThis, { console, global: globalThis, self: globalThis });
     internals.define(Math, { random: native.random });
-    internals.define(JSON, { parse: native.guardJson(JSON.parse) });
+    internals.define(JSON, { parse: native.json.parse, stringify: native.json.stringify });
 })

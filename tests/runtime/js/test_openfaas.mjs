@@ -16,8 +16,54 @@ export const tests = [
         assert.deepEqual(r.fields, [['content-type', 'application/json']]);
         assert.deepEqual(r.calls, { request_read: 1, response_write: 1 });
         assert.equal(r.grown, 0);
-        assert.ok(r.dirtyPages <= 20, `${r.dirtyPages} dirty pages`);
+        assert.ok(r.dirtyPages <= 9, `${r.dirtyPages} dirty pages`);
         assert.ok(r.ended);
+    }],
+    ['JSON is written as JSON.stringify does', (rt) => {
+        const values = ['{}', '[]', '[[],{}]', '{ a: 1, b: "x", c: [true, false, null] }', '{ u: undefined, f() {}, s: Symbol("s"), z: 0 }',
+            '[undefined, () => 1, Symbol("s"), , 3]', 'new Array(3)', '{ b: 1, 2: 2, a: 3, 1: 4 }', '{ "4294967294": 1, "4294967295": 2, a: 3 }',
+            '{ [Symbol("k")]: 1, a: 2 }', '[0, -0, 1.5, -1e21, 1e-7, 5e-324, NaN, Infinity, 2147483648, -2147483648]',
+            '"\\"\\\\/\\b\\f\\n\\r\\t\\u0000\\u0001\\u000b\\u001f\\u007f\\u0080\\u00e9\\u00ff"',
+            '["\\u20ac\\u{1f600}", "\\ud800", "x\\udc00y", "\\u2028"]', '{ "\\u20ac": "\\u{1f600}", "\\u00e9\\"": 1, "": 2 }',
+            '{ toJSON() { return { a: 1 } } }', '{ a: { toJSON(k) { return k } }, d: new Date(0) }', 'Object.assign(Object.create({ toJSON: () => 7 }), { a: 1 })',
+            '{ get a() { return 1 }, b: 2 }', 'Object.defineProperty({ a: 1 }, "b", { value: 2 })', 'Object.create(null)', 'Object.create({ inherited: 1 })',
+            '[new Map([[1, 2]]), new Set([1]), /x/, new Error("e"), new Uint8Array(2), new String("s"), new Number(1), new Boolean(false)]',
+            'new Proxy({ a: 1 }, {})', 'Object.assign([1, 2], { x: 1 })', '(() => { const o = { a: 1, b: 2 }; delete o.a; o.a = 3; return o })()',
+            '(() => { let o = 1; for (let i = 0; i < 40; i++) o = i % 2 ? [o] : { o }; return o })()', '"x".repeat(40000)', '["ab" + "c".repeat(600) + "d"]',
+            'Array.from({ length: 9000 }, (_, i) => i)', 'JSON.parse(\'{"__proto__":1,"a":{"__proto__":null}}\')', '(function () { return arguments })(1, 2)',
+            'new (class { #p = 1; a = 2 })()', '[1n].map(() => 1)'];
+        for (const text of values) {
+            const own = Function(`return JSON.stringify(${text})`)();
+            assert.equal(one(rt, `module.exports = async (e, c) => c.succeed([${text}])`).text, `[${own}]`, text);
+            assert.equal(one(rt, `module.exports = () => JSON.stringify(${text})`).text, own.toWellFormed(), text);
+            assert.equal(one(rt, `module.exports = () => JSON.stringify(${text}, null, 1)`).text, Function(`return JSON.stringify(${text}, null, 1)`)(), text);
+        }
+        assert.equal(one(rt, 'module.exports = () => typeof JSON.stringify(undefined) + typeof JSON.stringify(() => 1) + typeof JSON.stringify(Symbol())').text,
+            'undefinedundefinedundefined');
+        for (const text of ['1n', '[{ a: 1n }]', '(() => { const a = []; a.push([a]); return a })()', '(() => { const a = {}; a.b = { a }; return a })()'])
+            assert.equal(one(rt, `module.exports = () => { try { return JSON.stringify(${text}) } catch (e) { return e.name } }`).text, 'TypeError', text);
+        assert.equal(one(rt, 'Object.prototype.toJSON = () => 5; module.exports = async () => ({ a: 1 })').text, '5');
+        assert.equal(one(rt, 'Array.prototype.toJSON = () => 5; module.exports = async () => [[1]]').text, '5');
+        assert.equal(one(rt, 'module.exports = (e) => JSON.stringify.name + JSON.stringify.length + JSON.parse("[1,2]", (k, v) => k === "0" ? 9 : v)').text, 'stringify39,2');
+    }],
+    ['what an async handler returns is awaited', (rt) => {
+        const text = (source) => one(rt, `module.exports = ${source}`).text;
+        assert.equal(text('async () => ({ then(done) { done("thenable") } })'), 'thenable');
+        assert.equal(text('async () => new Promise((done) => setTimeout(done, 5, "later"))'), 'later');
+        assert.equal(text('async () => Promise.resolve("now")'), 'now');
+        assert.equal(text('async () => Object.create({ then(done) { done(Promise.resolve("inherited")) } })'), 'inherited');
+        assert.equal(text('async () => ({ get then() { return (done) => done("accessor") } })'), 'accessor');
+        assert.equal(text('async () => { await null; await new Promise((done) => setTimeout(done, 5)); return "awaited" }'), 'awaited');
+        for (const source of ['async () => { throw new Error("thrown here") }', 'async () => { await null; throw new Error("thrown here") }',
+            'async () => Promise.reject(new Error("thrown here"))', 'async () => ({ get then() { throw new Error("thrown here") } })',
+            'async (e, c) => { if (e.path) throw new Error("thrown here"); return c.succeed(1) }']) {
+            const r = one(rt, `module.exports = ${source}`);
+            assert.equal(r.status, 500, source);
+            assert.equal(r.log.match(/thrown here/g).length, 1, r.log);
+        }
+        const late = one(rt, 'module.exports = async (e, c) => { c.succeed("first"); await null; throw new Error("afterwards") }');
+        assert.equal(late.text, 'first');
+        assert.match(late.log, /afterwards/);
     }],
     ['the returned value is the response', (rt) => {
         assert.equal(one(rt, 'module.exports = async () => "text"').text, 'text');
@@ -126,6 +172,19 @@ export const tests = [
         assert.match(one(rt, 'module.exports = () => { throw undefined }').log, /Uncaught: undefined/);
         assert.match(one(rt, 'module.exports = () => { throw new Error("a", { cause: new RangeError("b") }) }').log, /Error: a[^]*Caused by: RangeError: b/);
         assert.match(one(rt, 'module.exports = () => { throw { get message() { throw 1 } } }').log, /Uncaught: /);
+    }],
+    ['more headers than the daemon takes', (rt) => {
+        const of = (size) => one(rt, `module.exports = (e, c) => c.headers({ "x-a": "a".repeat(${size}) }).succeed("ok")`);
+        const most = of(12205);
+        assert.deepEqual([most.status, most.text, most.header('x-a').length], [200, 'ok', 12205]);
+        assert.match(most.header('content-type'), /^text\/plain/, 'the default still fits');
+        for (const size of [12206, 20000, 100000]) {
+            const r = of(size);
+            assert.equal(r.status, 500);
+            assert.match(r.log, /RangeError: response headers exceed 12216 bytes/);
+        }
+        const many = one(rt, 'module.exports = (e, c) => { const h = {}; for (let i = 0; i < 1000; i++) h["x-" + i] = "12345678"; return c.headers(h).succeed("ok") }');
+        assert.match(many.log, /RangeError/);
     }],
     ['no response splitting', (rt) => {
         for (const headers of ['{ "x-a": "1\\r\\nx-b: 2" }', '{ "x-a": "1\\n2" }', '{ "x-a": "\\0" }', '{ "x\\r\\ny": "1" }', '{ "x a": "1" }',
