@@ -150,11 +150,11 @@ fuzz:
 	@tests/fuzz/run.sh long
 
 # --- figures, long runs, housekeeping ---
-bench: all $(B)/bench-core
+bench: all $(B)/bench-core $(B)/bench-worker
 	@scripts/deps.sh bench
 	@python3 bench/run.py $(BENCH_ARGS)
 soak: all
-	@python3 bench/run.py --only growth
+	@python3 bench/run.py --only growth --output $(B)/soak.json
 FORMATTED = $(shell git ls-files '*.c' '*.h')
 fmt:
 	@clang-format-14 -i $(FORMATTED)
@@ -177,8 +177,8 @@ help:
 	@echo "make             build build/tfaasd and build/tfaas-core"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
 	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
-	@echo "make bench-core  microseconds inside the core"
+	@echo "make bench-core  microseconds inside the core, into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
-	@echo "make soak        growth over a million calls"
+	@echo "make soak        growth over a million calls, into build/soak.json"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
 	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"

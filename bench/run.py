@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # run.py - `make bench`: TFaaS (a fresh instance per call) and its peers, interleaved in one run,
 # into a table of ratios and build/bench.json. Nothing is carried over from an earlier run;
-# nothing is left running. Exit status 0 only when everything of TFaaS's own was measured.
+# nothing is left running. A run of single parts (--only) replaces their names only. Exit status 0 only when everything of TFaaS's own was measured.
 import argparse
 import json
 import os
@@ -148,32 +148,53 @@ def part_growth(size, _folder):
     return {'growth_requests': served, 'growth_fraction': after / before - 1}, []
 
 
-def part_core(size, _folder):
-    """build/bench-core prints one flat JSON object; its names are merged as they are."""
-    program = ROOT / 'build' / 'bench-core'
-    if not program.exists():
-        return {}, ['build/bench-core is not built']
-    quick = ['--quick'] if size is QUICK else []
-    done = subprocess.run([program, *quick], capture_output=True, text=True, timeout=600)
-    if done.returncode != 0:
-        return {}, [f'bench-core failed: {done.stderr.strip()[-400:]}']
-    figures = json.loads(done.stdout)
+def part_core(_size, _folder):
+    """Programs that print one flat JSON object each; their names are taken as they are."""
+    figures = {}
+    for name in ('bench-core', 'bench-worker'):
+        program = ROOT / 'build' / name
+        if not program.exists():
+            return figures, [f'build/{name} is not built']
+        done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            return figures, [f'{name} failed: {done.stderr.strip()[-400:]}']
+        say(done.stderr.rstrip())
+        figures.update(json.loads(done.stdout))
     if figures.get('core_js_reused_us') and figures.get('core_js_fresh_us'):
         figures['js_fresh_vs_reused'] = figures['core_js_fresh_us'] / figures['core_js_reused_us']
     return figures, []
 
 
 def run_parts(names, size, folder):
-    figures, failures = {}, []
+    parts, failures = {}, []
     for name in names:
         say(f'\n== {name} ==')
         try:
             found, failed = globals()['part_' + name](size, folder)
         except (Problem, OSError, ValueError, subprocess.TimeoutExpired) as error:
             found, failed = {}, [f'{name}: {error}']
-        figures.update(found)
+        parts[name] = found
         failures += failed
-    return figures, failures
+    return parts, failures
+
+
+def write_figures(output, names, parts):
+    """Each part has a file beside `output`, replaced whenever the part is run. A run of single
+    parts leaves those of the others as they are, and says so; a full run starts with none."""
+    folder = output.with_suffix('.parts')
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob('*.json'):
+        if old.stem in names or tuple(names) == PARTS:
+            old.unlink()
+    for name, figures in parts.items():
+        (folder / f'{name}.json').write_text(json.dumps(figures, indent=2) + '\n')
+    every = {}
+    for file in sorted(folder.glob('*.json')):
+        every.update(json.loads(file.read_text()))
+        if file.stem not in names:
+            say(f'kept from an earlier run: {file.stem}')
+    output.write_text(json.dumps(every, indent=2) + '\n')
+    say(f'\nwritten: {output}')
 
 
 def arguments():
@@ -191,17 +212,16 @@ def main():
     adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     output = pathlib.Path(options.output)
-    output.unlink(missing_ok=True)
+    names = tuple(options.only or PARTS)
     try:
         with tempfile.TemporaryDirectory(prefix='tfaas-bench-') as folder:
-            figures, failures = run_parts(options.only or PARTS, size, folder)
+            parts, failures = run_parts(names, size, folder)
     finally:
         for child in tree(os.getpid()) - {os.getpid()}:
             kill_tree(child)
-    report.print_figures(figures, say)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(figures, indent=2) + '\n')
-    say(f'\nwritten: {output}')
+    report.print_figures({name: value for figures in parts.values()
+                          for name, value in figures.items()}, say)
+    write_figures(output, names, parts)
     for failure in failures:
         say(f'FAILED: {failure}')
     return 1 if failures else 0

@@ -8,21 +8,21 @@
 #include "cursor.h"
 #include "tfaas/status.h"
 
-#define BHTTP_HEAD_MAX (48u * 1024) /* bytes of one head */
+#define BHTTP_HEAD_MAX   (48u * 1024) /* bytes of one head */
 #define BHTTP_FIELDS_MAX 256u
 
 struct bhttp_head {
     bool is_response;
-    unsigned status;                          /* response: 200..599 */
+    unsigned status;                             /* response: 200..599 */
     struct span method, scheme, authority, path; /* request; path holds the query */
-    struct span fields;                       /* the header section, checked */
-    size_t size;                              /* bytes of the head; content follows */
+    struct span fields;                          /* the header section, checked */
+    size_t size;                                 /* bytes of the head; content follows */
 };
 
 /* Reads and checks a head at the start of `data`: framing, lengths, bounds, method token, path
  * starts with '/', field names are lower-case tokens, field values hold no CR, LF or NUL
- * (RFC 9110 5.5), status range. BAD_REQUEST, and *why names what was wrong. TOO_LARGE over the bounds.
- * NOT_FOUND when `data` ends before the head does (more bytes may complete it). */
+ * (RFC 9110 5.5), status range. BAD_REQUEST, and *why names what was wrong. TOO_LARGE over the
+ * bounds. NOT_FOUND when `data` ends before the head does (more bytes may complete it). */
 tfaas_status_t bhttp_read_head(const uint8_t *data, size_t size, struct bhttp_head *head,
                                const char **why) TFAAS_MUST_USE;
 

@@ -1,6 +1,7 @@
 /*
  * cursor.h - how every parser here reads and every encoder writes: a cursor that cannot run past
- * its end. After one failure it stays failed and returns zeros, so that code checks `failed` once at the end.
+ * its end. After one failure it stays failed and returns zeros, so that code checks `failed` once
+ * at the end.
  */
 #ifndef TFAAS_COMMON_CURSOR_H
 #define TFAAS_COMMON_CURSOR_H

@@ -2,13 +2,13 @@
  * package.h - what a function is made of, and its identity.
  *
  * A package is the deterministic CBOR map (integer keys, ascending)
- *   { 1: version (1), 2: runtime (text), 3: entry (text), 4: [ [path (text), content (bytes)], ... ] }
- * with files sorted by path bytewise, no path twice. Its identity is the SHA-256 of these bytes.
- *   runtime  "js"   entry = path of the main module in the package, e.g. "handler.js"
- *            "wasm" entry = path of the module, e.g. "function.wasm" (WASI command, or reactor
- *                   that exports tfaas_handle)
- * Paths are relative, '/'-separated, without "", "." and ".." components, at most PACKAGE_PATH_MAX
- * bytes, no byte below 0x20, no backslash. In the core they appear under /function/.
+ *   { 1: version (1), 2: runtime (text), 3: entry (text), 4: [ [path (text), content (bytes)], ...
+ * ] } with files sorted by path bytewise, no path twice. Its identity is the SHA-256 of these
+ * bytes. runtime  "js"   entry = path of the main module in the package, e.g. "handler.js" "wasm"
+ * entry = path of the module, e.g. "function.wasm" (WASI command, or reactor that exports
+ * tfaas_handle) Paths are relative, '/'-separated, without "", "." and ".." components, at most
+ * PACKAGE_PATH_MAX bytes, no byte below 0x20, no backslash. In the core they appear under
+ * /function/.
  */
 #ifndef TFAAS_COMMON_PACKAGE_H
 #define TFAAS_COMMON_PACKAGE_H
@@ -16,9 +16,9 @@
 #include "cursor.h"
 #include "tfaas/status.h"
 
-#define PACKAGE_SIZE_MAX (48u << 20)
-#define PACKAGE_FILES_MAX 20000u
-#define PACKAGE_PATH_MAX 512u
+#define PACKAGE_SIZE_MAX    (48u << 20)
+#define PACKAGE_FILES_MAX   20000u
+#define PACKAGE_PATH_MAX    512u
 #define PACKAGE_DIGEST_SIZE 32u
 
 struct package_file {

@@ -10,10 +10,10 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define TAG_SIZE crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define NONCE_SIZE  crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define TAG_SIZE    crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define HEADER_SIZE 8u
-#define CODE_AT (HEADER_SIZE + NONCE_SIZE)
+#define CODE_AT     (HEADER_SIZE + NONCE_SIZE)
 
 static const uint8_t header[HEADER_SIZE] = {'t', 'f', 'a', 'a', 's', 'c', 'c', 1};
 

@@ -1,7 +1,8 @@
 /*
- * cache.h - the authenticated compile cache: native code that a core of this zygote compiled, kept by
- * the host and given back with a later load. The host can lose it, never change it: what does not
- * open is compiled again. Must never accept code of another trust domain, package or core version.
+ * cache.h - the authenticated compile cache: native code that a core of this zygote compiled, kept
+ * by the host and given back with a later load. The host can lose it, never change it: what does
+ * not open is compiled again. Must never accept code of another trust domain, package or core
+ * version.
  *
  *   bytes = header ("tfaascc", format) || nonce (24, random) || XChaCha20-Poly1305(code)
  *   key   = keyed BLAKE2b(zygote's random master, trust domain): gone when the zygote ends

@@ -11,8 +11,8 @@
 #include "vfs.h"
 
 #define OPEN_FILES_MAX 64u
-#define LOG_LINE_MAX 4096u /* longer lines are cut into several */
-#define OUTPUT_CHUNK (32u * 1024)
+#define LOG_LINE_MAX   4096u /* longer lines are cut into several */
+#define OUTPUT_CHUNK   (32u * 1024)
 
 struct function; /* function.h */
 
@@ -38,22 +38,22 @@ struct invocation {
     bool cancelled;
     tfaas_status_t stop; /* not OK: every host call traps; the run ends with this status */
 
-    uint64_t realtime_ns;  /* untrusted host time at the start or the last blocking point */
+    uint64_t realtime_ns;      /* untrusted host time at the start or the last blocking point */
     uint64_t deadline_tick_ns; /* core monotonic */
-    uint64_t work;         /* charged by host calls; the guest's own counter is added at the end */
+    uint64_t work; /* charged by host calls; the guest's own counter is added at the end */
     uint64_t hostcalls, hostcall_limit;
     uint64_t response_sent, response_limit, response_credit;
     uint64_t log_sent, log_limit;
 
     struct inbox in;
-    struct bhttp_head head;    /* command: parsed from head_bytes */
-    uint8_t *head_bytes;       /* malloc'ed */
-    size_t head_at, head_end;  /* command: content that came along with the head, not read yet */
-    bool response_started; /* the guest has written its head: invocation_write sets this */
-    bool response_ended;   /* the last piece was written */
-    uint8_t *out;              /* command: stdout not sent yet (wasi_command.c), malloc'ed */
+    struct bhttp_head head;   /* command: parsed from head_bytes */
+    uint8_t *head_bytes;      /* malloc'ed */
+    size_t head_at, head_end; /* command: content that came along with the head, not read yet */
+    bool response_started;    /* the guest has written its head: invocation_write sets this */
+    bool response_ended;      /* the last piece was written */
+    uint8_t *out;             /* command: stdout not sent yet (wasi_command.c), malloc'ed */
     size_t out_size;
-    uint8_t *log;              /* a line not ended yet, LOG_LINE_MAX bytes, malloc'ed */
+    uint8_t *log; /* a line not ended yet, LOG_LINE_MAX bytes, malloc'ed */
     size_t log_size;
 
     struct open_file files[OPEN_FILES_MAX]; /* index 0 is fd 4 */
@@ -73,8 +73,8 @@ int64_t invocation_read(struct invocation *run, uint8_t *to, size_t capacity);
 int invocation_write(struct invocation *run, const uint8_t *from, size_t size, bool last);
 /* Blocks for `ns` (negative: until the deadline). 0, or negative: must stop. */
 int invocation_sleep(struct invocation *run, int64_t ns);
-/* Text for the log; whole lines are sent, the rest waits in run->log. Over log_limit: one line says so, the rest
- * is dropped (never an error for the function). */
+/* Text for the log; whole lines are sent, the rest waits in run->log. Over log_limit: one line says
+ * so, the rest is dropped (never an error for the function). */
 void invocation_log(struct invocation *run, const uint8_t *text, size_t size);
 /* Random bytes, drawn after the restore; never fails. */
 void invocation_random(struct invocation *run, uint8_t *to, size_t size);

@@ -574,9 +574,8 @@ static tfaas_status_t send_cache(struct task *task)
     for (size_t at = 0; at < loaded->cache_size;) {
         size_t left = loaded->cache_size - at;
         size_t piece = left < TFAAS_PAYLOAD_MAX ? left : TFAAS_PAYLOAD_MAX;
-        struct tfaas_slot slot = {.kind = TFAAS_CACHE,
-                                  .id = loaded->function.id,
-                                  .arg = {loaded->cache_size, at}};
+        struct tfaas_slot slot = {
+            .kind = TFAAS_CACHE, .id = loaded->function.id, .arg = {loaded->cache_size, at}};
         if (message_send(task, &slot, loaded->cache + at, piece) != TFAAS_OK)
             return task->run.stop;
         at += piece;

@@ -283,8 +283,9 @@ static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
     return status;
 }
 
-/* Takes the code out of the cache that came with the bundle; what does not open is ignored. The bundle
- * lives as long as the function, so it is made anew without the cache, which is several times its size. */
+/* Takes the code out of the cache that came with the bundle; what does not open is ignored. The
+ * bundle lives as long as the function, so it is made anew without the cache, which is several
+ * times its size. */
 static tfaas_status_t use_cache(struct loaded *loaded, const char **reason)
 {
     struct function *function = &loaded->function;

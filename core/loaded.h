@@ -8,8 +8,8 @@
 #include "engine/engine.h"
 #include "function.h"
 
-#define IDLE_SLOTS_MAX 4u   /* pristine memories kept per function between runs */
-#define IDLE_SLOTS_ALL 128u /* and in the whole core: those unused for longest go first */
+#define IDLE_SLOTS_MAX   4u   /* pristine memories kept per function between runs */
+#define IDLE_SLOTS_ALL   128u /* and in the whole core: those unused for longest go first */
 #define GLOBALS_KEPT_MAX 64u
 
 enum loaded_state { LOADED_EMPTY, LOADED_RECEIVING, LOADED_LOADING, LOADED_READY, LOADED_FAILED };
@@ -24,8 +24,8 @@ struct loaded {
     struct engine_module *module;
     bool owns_module; /* false: the runtime's, shared */
     enum tfaas_code code;
-    bool wants_cache;   /* the host asked for what is compiled */
-    uint8_t *cache;     /* sealed, to be sent before LOADED; malloc'ed */
+    bool wants_cache; /* the host asked for what is compiled */
+    uint8_t *cache;   /* sealed, to be sent before LOADED; malloc'ed */
     size_t cache_size;
     struct memory_image image;
     struct memory_slot_list idle; /* last used first */
@@ -43,8 +43,7 @@ tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size) TFAAS_MUST_USE
 
 struct loaded *loaded_find(uint32_t id);
 /* One LOAD piece. OK; or a rule of the protocol was broken (the host is dead to us): PEER_DEAD. */
-tfaas_status_t loaded_receive(const struct tfaas_slot *slot,
-                              const uint8_t *piece) TFAAS_MUST_USE;
+tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piece) TFAAS_MUST_USE;
 tfaas_status_t loaded_unload(uint32_t id) TFAAS_MUST_USE;
 /* After a run ended: frees a function that is being unloaded and has nothing in flight. */
 void loaded_release(struct loaded *loaded);

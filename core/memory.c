@@ -144,8 +144,9 @@ tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memo
     return image->heat ? TFAAS_OK : TFAAS_NO_SPACE;
 }
 
-/* The pages of `slot` that differ from its image's base. What lies past the guest's size it cannot have
- * written: zeros, as in the base. False: too many, or the guest's memory is larger than the base. */
+/* The pages of `slot` that differ from its image's base. What lies past the guest's size it cannot
+ * have written: zeros, as in the base. False: too many, or the guest's memory is larger than the
+ * base. */
 static bool find_delta(struct memory_image *image, const struct memory_slot *slot)
 {
     if (slot->size > image->tracked)

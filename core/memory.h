@@ -18,24 +18,25 @@
 #include <sys/queue.h>
 
 #define WASM_PAGE 65536u
-#define MEMORY_SPARE (1u << 20) /* tracked zero pages past the image: growth without a system call */
-#define MEMORY_HOT_MAX 256u     /* pages copied back blindly after each run */
-#define MEMORY_COLD_MAX 48u     /* write faults in one run before the rest is opened at once */
-/* Hot and written cold pages of all slots together: each may cost the process two mappings, of which
- * the kernel gives it 65530. */
+#define MEMORY_SPARE                                                                               \
+    (1u << 20)               /* tracked zero pages past the image: growth without a system call */
+#define MEMORY_HOT_MAX  256u /* pages copied back blindly after each run */
+#define MEMORY_COLD_MAX 48u  /* write faults in one run before the rest is opened at once */
+/* Hot and written cold pages of all slots together: each may cost the process two mappings, of
+ * which the kernel gives it 65530. */
 #define MEMORY_SPLIT_MAX 24000u
-#define MEMORY_CLAIM (4u << 20) /* a run of a larger memory is expected to write no more */
-#define MEMORY_DELTA_MAX 128u   /* pages of its own that an image over a lent base may have */
-#define MEMORY_PROMOTE 2u       /* a cold page that was written in this many runs becomes hot */
+#define MEMORY_CLAIM     (4u << 20) /* a run of a larger memory is expected to write no more */
+#define MEMORY_DELTA_MAX 128u       /* pages of its own that an image over a lent base may have */
+#define MEMORY_PROMOTE   2u         /* a cold page that was written in this many runs becomes hot */
 
 struct memory_slot;
 TAILQ_HEAD(memory_slot_list, memory_slot);
 
-/* What every instance of a function starts from. Immutable, except for what is learnt about heat. A page's
- * content is in `delta` when the page differs from the base, else in the base: functions of one runtime share
- * its image as their base and have few pages of their own. */
+/* What every instance of a function starts from. Immutable, except for what is learnt about heat. A
+ * page's content is in `delta` when the page differs from the base, else in the base: functions of
+ * one runtime share its image as their base and have few pages of their own. */
 struct memory_image {
-    struct plat_image own;         /* the base: bytes, then zeros up to `tracked`; under every slot */
+    struct plat_image own; /* the base: bytes, then zeros up to `tracked`; under every slot */
     const struct plat_image *lent; /* the base instead of `own`: another image's; NULL: none */
     struct plat_image delta;       /* changed pages, packed; written over the base in every slot */
     uint32_t delta_page[MEMORY_DELTA_MAX]; /* their numbers, ascending */
@@ -45,7 +46,7 @@ struct memory_image {
     size_t limit;   /* the guest may grow to this many bytes */
     uint8_t *heat;  /* per page: runs that wrote it while it was cold, saturating */
     uint32_t slot_count;
-    bool opened;    /* a run wrote so many pages that all were opened */
+    bool opened; /* a run wrote so many pages that all were opened */
 };
 
 struct memory_slot {
@@ -61,9 +62,9 @@ struct memory_slot {
     uint32_t split;       /* pages of this slot that are counted towards MEMORY_SPLIT_MAX */
     size_t claimed;       /* bytes of the budget, given back with the restore */
     size_t claimed_pages; /* ... for tracked pages */
-    bool open;      /* gave up counting: everything writable, map anew afterwards */
-    bool refused;   /* the guest asked for more than its limit in this run */
-    void *owner;    /* whose idle slot it is (loaded.c) */
+    bool open;            /* gave up counting: everything writable, map anew afterwards */
+    bool refused;         /* the guest asked for more than its limit in this run */
+    void *owner;          /* whose idle slot it is (loaded.c) */
     TAILQ_ENTRY(memory_slot) of_owner, of_all;
 };
 
@@ -75,11 +76,12 @@ void memory_image_destroy(struct memory_image *image);
 /* Puts pages that were made before the fork where all slots of this process can share them. No slot
  * and no view of the image may exist yet. */
 tfaas_status_t memory_image_settle(struct memory_image *image) TFAAS_MUST_USE;
-/* A second view of the same pages with another limit and heat of its own; `base` must outlive it. */
+/* A second view of the same pages with another limit and heat of its own; `base` must outlive it.
+ */
 tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memory_image *base,
                                    size_t limit) TFAAS_MUST_USE;
-/* An image of what `slot` holds now. Over the same lent base as the slot's own image, if that has one
- * and few pages differ; else whole. */
+/* An image of what `slot` holds now. Over the same lent base as the slot's own image, if that has
+ * one and few pages differ; else whole. */
 tfaas_status_t memory_image_take(struct memory_image *image,
                                  const struct memory_slot *slot) TFAAS_MUST_USE;
 /* The PLAT_PAGE bytes that page number `page` of every slot must hold. */
@@ -90,8 +92,8 @@ struct memory_slot *memory_slot_new(struct memory_image *image);
 void memory_slot_free(struct memory_slot *slot);
 
 /* What all running slots together may make writable, in bytes; 0: no bound. Without one, a function
- * that takes much memory would make the process's own allocations fail. All images together may take
- * as much again: no limit of the process counts them. */
+ * that takes much memory would make the process's own allocations fail. All images together may
+ * take as much again: no limit of the process counts them. */
 void memory_budget_set(uint64_t bytes);
 /* Before a run: the slot's own pages, and `more` bytes that the run needs elsewhere. */
 bool memory_slot_claim(struct memory_slot *slot, size_t more) TFAAS_MUST_USE;

@@ -1,5 +1,5 @@
-/* random.c - see random.h. Each refill replaces the key first, so that a later leak of the state says
- * nothing about bytes already given out. */
+/* random.c - see random.h. Each refill replaces the key first, so that a later leak of the state
+ * says nothing about bytes already given out. */
 #include "random.h"
 
 #include "plat/plat.h"

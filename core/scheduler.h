@@ -1,7 +1,8 @@
 /*
- * scheduler.h - many invocations in flight on one thread. Each task has its own stack and thread block;
- * a tick that hits compiled Wasm diverts it here. Nothing in a task can keep the others waiting for
- * longer than a quantum; a task past its deadline inside Wasm is abandoned, never resumed.
+ * scheduler.h - many invocations in flight on one thread. Each task has its own stack and thread
+ * block; a tick that hits compiled Wasm diverts it here. Nothing in a task can keep the others
+ * waiting for longer than a quantum; a task past its deadline inside Wasm is abandoned, never
+ * resumed.
  */
 #ifndef TFAAS_CORE_SCHEDULER_H
 #define TFAAS_CORE_SCHEDULER_H
@@ -11,7 +12,7 @@
 #include "loaded.h"
 #include "plat/plat.h"
 
-#define QUANTUM_NS 1000000u
+#define QUANTUM_NS    1000000u
 #define LOAD_TEXT_MAX 4096u /* what a load may say: log or error */
 
 enum task_state {

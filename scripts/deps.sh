@@ -3,11 +3,19 @@
 # this way and what to do about it. Exit 69: something is still missing.
 set -eu
 
-packages="gcc make pkg-config python3 curl ca-certificates tar
+# clang and lld: the daemon compiles C with /usr/bin/clang. libclang-rt-14-dev: libFuzzer and the sanitizers.
+# python3-venv, nodejs, wabt: the metering test's interpreters and modules; nodejs: the JavaScript runtime's suite.
+packages="gcc make git python3 python3-venv curl ca-certificates
 libmicrohttpd-dev libjansson-dev libsqlite3-dev libsodium-dev libarchive-dev libcmocka-dev
-clang-14 lld-14 llvm-14 wasi-libc libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
+clang lld clang-14 lld-14 wasi-libc libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
 wabt strace"
-[ "${1:-}" = bench ] && packages="$packages wrk crun busybox-static"
+# Node may be there from elsewhere, then with its own npm: Debian's would not go along with it.
+node=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+[ "$node" -ge 18 ] || packages="$packages nodejs"
+if [ "${1:-}" = bench ]; then
+    packages="$packages wrk crun busybox-static"
+    command -v npm >/dev/null 2>&1 || packages="$packages npm"
+fi
 
 missing=""
 for p in $packages; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """figures.py [BENCH.JSON] [--write] - prints the table of figures in Markdown: the targets of bench/report.py and what
-build/bench.json (or the file given) reached; --write puts it into docs/figures.md. It must never print a number that is not in that file."""
+build/bench.json with build/soak.json (or the file given) reached; --write puts it into docs/figures.md. It must never print a number that is not in that file."""
 import json
 import pathlib
 import sys
@@ -78,7 +78,11 @@ def main():
     paths = [word for word in sys.argv[1:] if word != '--write']
     path = pathlib.Path(paths[0]) if paths else ROOT / 'build' / 'bench.json'
     try:
-        rows = table(json.loads(path.read_text()))
+        figures = json.loads(path.read_text())
+        soak = path.with_name('soak.json')
+        if not paths and soak.exists():
+            figures.update(json.loads(soak.read_text()))
+        rows = table(figures)
         if '--write' in sys.argv:
             write(rows)
         else:

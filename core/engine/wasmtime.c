@@ -1,7 +1,7 @@
 /*
  * wasmtime.c - the engine behind engine.h: Wasmtime through its C API. The only file that includes
- * wasmtime.h. No signals, no memory reservation, no engine threads, no clock: what the core asks from below stays a
- * handful of calls (research: see ARCHITECTURE.md, "The engine").
+ * wasmtime.h. No signals, no memory reservation, no engine threads, no clock: what the core asks
+ * from below stays a handful of calls (research: see ARCHITECTURE.md, "The engine").
  */
 #define _GNU_SOURCE /* memmem */
 #include "engine/engine.h"
@@ -115,7 +115,8 @@ static wasm_trap_t *on_import(void *env, wasmtime_caller_t *caller, wasmtime_val
     struct invocation *run = self->run;
     uint64_t args[9];
     for (unsigned i = 0; i < import->arg_count; i++)
-        args[i] = import->arg_types[i] == WASI_I32 ? (uint32_t)values[i].i32 : (uint64_t)values[i].i64;
+        args[i] =
+            import->arg_types[i] == WASI_I32 ? (uint32_t)values[i].i32 : (uint64_t)values[i].i64;
     struct guest_memory memory = {.refresh = refresh_memory, .env = self->slot};
     refresh_memory(&memory);
     int32_t result = import->call(run, &memory, args);
@@ -160,7 +161,8 @@ static wasmtime_error_t *define_imports(void)
 /* --- start --- */
 
 /* The processor features generated code may use: a fixed baseline (x86-64-v3), so that the
- * runtimes compiled at build time are the same bytes everywhere and become part of the measurement. */
+ * runtimes compiled at build time are the same bytes everywhere and become part of the measurement.
+ */
 static const char *const baseline[] = {"has_sse3",   "has_ssse3", "has_sse41", "has_sse42",
                                        "has_popcnt", "has_avx",   "has_avx2",  "has_bmi1",
                                        "has_bmi2",   "has_lzcnt", "has_fma"};
@@ -481,8 +483,7 @@ bool engine_globals_set(struct engine_instance *instance, const struct engine_gl
             return false;
         value.kind = globals[i].kind;
         memcpy(&value.of, globals[i].value, sizeof globals[i].value);
-        wasmtime_error_t *error =
-            wasmtime_global_set(instance->context, &item.of.global, &value);
+        wasmtime_error_t *error = wasmtime_global_set(instance->context, &item.of.global, &value);
         if (error) {
             wasmtime_error_delete(error);
             return false;

@@ -16,9 +16,8 @@ static int compile(const char *path)
     struct engine_module *module = NULL;
     uint8_t *code = NULL;
     size_t size = 0;
-    tfaas_status_t status =
-        instrument(runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why,
-                   sizeof why);
+    tfaas_status_t status = instrument(
+        runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why, sizeof why);
     if (status == TFAAS_OK)
         status = engine_start(why, sizeof why);
     if (status == TFAAS_OK)

@@ -32,9 +32,9 @@ static void copy_field(json_t *to, const json_t *spec, const char *name)
 
 static json_t *status_of(const struct function *f, bool usage)
 {
-    static const char *const fields[] = {"image",       "envProcess",  "envVars",
-                                         "constraints", "secrets",     "limits",
-                                         "requests",    "annotations", "readOnlyRootFilesystem"};
+    static const char *const fields[] = {
+        "image",   "envProcess", "envVars",  "constraints",
+        "secrets", "limits",     "requests", "readOnlyRootFilesystem"};
     const json_t *spec = f->stored.spec;
     char created[24];
     time_t at = (time_t)f->stored.created_at;
@@ -48,12 +48,17 @@ static json_t *status_of(const struct function *f, bool usage)
     labels = json_is_object(labels) ? json_copy(labels) : json_object();
     (void)json_object_set_new(labels, "faas_function", json_string(f->stored.name));
     (void)json_object_set_new(status, "labels", labels);
+    /* Clients take both maps without asking whether they are there. */
+    json_t *annotations = json_object_get(spec, "annotations");
+    (void)json_object_set_new(status, "annotations",
+                              json_is_object(annotations) ? json_incref(annotations)
+                                                          : json_object());
     (void)json_object_set_new(status, "invocationCount",
                               json_integer((json_int_t)f->metrics.total));
-    if (f->stored.replicas) {
-        (void)json_object_set_new(status, "replicas", json_integer((json_int_t)f->stored.replicas));
-        (void)json_object_set_new(status, "availableReplicas",
-                                  json_integer((json_int_t)f->stored.replicas));
+    json_int_t replicas = (json_int_t)autoscale_replicas(f);
+    if (replicas) {
+        (void)json_object_set_new(status, "replicas", json_integer(replicas));
+        (void)json_object_set_new(status, "availableReplicas", json_integer(replicas));
     }
     (void)strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
     (void)json_object_set_new(status, "createdAt", json_string(created));
@@ -123,6 +128,7 @@ void api_function_delete(struct call *call)
 
 static tfaas_status_t scale_to(struct function *f, uint64_t replicas, struct tfaas_error *error)
 {
+    f->scale.raised = 0;
     if (f->stored.replicas == replicas)
         return TFAAS_OK;
     tfaas_status_t status =
@@ -167,13 +173,8 @@ static tfaas_status_t one_alert(struct daemon *d, const json_t *alert, struct tf
                                            : registry_find2(d, name, STORE_DEFAULT_NAMESPACE);
     if (!f)
         return error_set(error, TFAAS_INTERNAL, "alert: function not found: %.100s", name);
-    uint64_t replicas = f->min_replicas;
-    if (strcmp(status, "firing") == 0) {
-        replicas = f->stored.replicas + (f->max_replicas * f->factor + 99) / 100;
-        if (replicas > f->max_replicas)
-            replicas = f->max_replicas;
-    }
-    return scale_to(f, replicas, error);
+    bool firing = strcmp(status, "firing") == 0;
+    return scale_to(f, firing ? autoscale_more(f) : f->min_replicas, error);
 }
 
 void api_alert(struct call *call)

@@ -169,6 +169,24 @@ void api_namespace_get(struct call *call)
         call_error(call, 404, "namespace not found: %.80s", call->name);
 }
 
+/* Of the path or of the content; when both tell one, the same. */
+static const char *name_of_namespace(struct call *call, const json_t *body)
+{
+    const json_t *given = json_object_get(body, "name");
+    const char *name = call->name && *call->name ? call->name : json_string_value(given);
+    if (given && !json_is_null(given) && !json_is_string(given))
+        call_error(call, 400, "name: a string is expected");
+    else if (!store_namespace_ok(name))
+        call_error(call, 400, "namespace: \"%.80s\" is not a name of a-z, 0-9 and '-', 63 at most",
+                   name ? name : "");
+    else if (json_is_string(given) && strcmp(json_string_value(given), name) != 0)
+        call_error(call, 400, "name: the path says \"%s\", the content \"%.80s\"", name,
+                   json_string_value(given));
+    else
+        return name;
+    return NULL;
+}
+
 static void put_namespace(struct call *call, bool create)
 {
     struct daemon *d = call->daemon;
@@ -178,16 +196,18 @@ static void put_namespace(struct call *call, bool create)
         return;
     json_t *annotations = json_object_get(body, "annotations");
     json_t *labels = json_object_get(body, "labels");
-    if (!store_namespace_ok(call->name))
-        call_error(call, 400, "namespace: \"%.80s\" is not a name of a-z, 0-9 and '-', 63 at most",
-                   call->name);
-    else if (!api_string_map(annotations) || !api_string_map(labels))
+    const char *name = name_of_namespace(call, body);
+    if (!name) {
+        json_decref(body);
+        return;
+    }
+    if (!api_string_map(annotations) || !api_string_map(labels))
         call_error(call, 400, "annotations, labels: objects of strings are expected");
-    else if (store_put_namespace(
-                 d->store, call->name, json_is_object(annotations) ? annotations : NULL,
-                 json_is_object(labels) ? labels : NULL, create, &error) != TFAAS_OK)
+    else if (store_put_namespace(d->store, name, json_is_object(annotations) ? annotations : NULL,
+                                 json_is_object(labels) ? labels : NULL, create,
+                                 &error) != TFAAS_OK)
         call_fail(call, &error);
-    else if (!registry_namespace(d, call->name) && !registry_add_namespace(d, call->name))
+    else if (!registry_namespace(d, name) && !registry_add_namespace(d, name))
         call_error(call, 507, "out of memory: the namespace is served after a restart");
     else
         call_reply_empty(call, create ? 201 : 202);

@@ -198,11 +198,12 @@ static bool has_c(const struct build_tar *tar)
     return false;
 }
 
+/* A ready module goes first: with faas-cli the template's handler.c lies beside it every time. */
 static struct choice choose_c(struct build_job *job, const struct build_file *wasm)
 {
-    if (build_c_available() || !wasm)
+    if (!wasm)
         return (struct choice){KIND_C, NULL};
-    log_line(job, "no C compiler here: taking the ready %s", wasm->path);
+    log_line(job, "taking the ready %s; the C files beside it are not compiled", wasm->path);
     return (struct choice){KIND_WASM, wasm};
 }
 

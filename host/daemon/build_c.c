@@ -254,8 +254,8 @@ static void cage_files(int folder_fd)
         child_fail("this kernel has no Landlock; send a ready .wasm instead");
     uint64_t programs = FS_READ | LANDLOCK_ACCESS_FS_EXECUTE;
     /* Not all of /usr: somebody's files, the state folder too, may lie below /usr/local. */
-    static const char *const folders[] = {"/usr/bin", "/usr/lib", "/usr/lib64", "/usr/include",
-                                          "/lib",     "/lib64"};
+    static const char *const folders[] = {"/usr/bin",     "/usr/lib", "/usr/lib64",
+                                          "/usr/include", "/lib",     "/lib64"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         allow(ruleset, AT_FDCWD, folders[i], programs);
     allow(ruleset, AT_FDCWD, "/etc/ld.so.cache", LANDLOCK_ACCESS_FS_READ_FILE);
@@ -529,7 +529,15 @@ static tfaas_status_t judge(struct build_child *child, int how, uint8_t **module
         return error_set(error, TFAAS_BAD_PACKAGE,
                          "the C compiler was stopped by signal %d: too much time or memory",
                          WTERMSIG(how));
-    return error_set(error, TFAAS_BAD_PACKAGE, "the C compiler failed: %.400s", child->output);
+    /* The line of the first error; all that it printed is in the log. */
+    const char *at = strstr(child->output, "error: ");
+    if (!at)
+        at = child->output;
+    while (at > child->output && at[-1] != '\n')
+        at--;
+    size_t length = strcspn(at, "\n");
+    return error_set(error, TFAAS_BAD_PACKAGE, "the C compiler failed: %.*s",
+                     length < 400 ? (int)length : 400, at);
 }
 
 bool build_c_step(struct build_child *child, tfaas_status_t *status, uint8_t **module, size_t *size,

@@ -129,12 +129,19 @@ static tfaas_status_t load_get(struct core_link *link, struct core_function *fun
 /* Sends pieces of the bundle. False: no room now. */
 static bool load_send(struct core_link *link, struct core_load *load)
 {
+    if (load->bundle_at == 0) { /* what the function sees as the time while it is loaded */
+        struct tfaas_slot clock = {.kind = TFAAS_CLOCK, .arg = {loop_realtime_ns()}};
+        tfaas_status_t status = ring_send(&link->tx, &clock, NULL, 0);
+        if (status == TFAAS_PEER_DEAD)
+            link_doom(link, "broke the window protocol: ring");
+        if (status != TFAAS_OK)
+            return false;
+    }
     while (load->bundle_at < load->bundle_size) {
         size_t left = load->bundle_size - load->bundle_at;
         size_t size = left < TFAAS_PAYLOAD_MAX ? left : TFAAS_PAYLOAD_MAX;
-        struct tfaas_slot m = {.kind = TFAAS_LOAD,
-                               .flags = load->wants_cache ? TFAAS_WANT_CACHE : 0,
-                               .id = load->id};
+        struct tfaas_slot m = {
+            .kind = TFAAS_LOAD, .flags = load->wants_cache ? TFAAS_WANT_CACHE : 0, .id = load->id};
         m.arg[0] = load->bundle_size;
         m.arg[1] = load->bundle_at;
         tfaas_status_t status = ring_send(&link->tx, &m, load->bundle + load->bundle_at, size);
@@ -242,6 +249,7 @@ static void queue_pump(struct core_link *link)
         struct core_load *load;
         tfaas_status_t status = load_get(link, call->function, &load, &error);
         if (status != TFAAS_OK) {
+            call->load_failed = true;
             queue_fail(link, &link->queue, call, status, error.text);
             continue;
         }
@@ -363,6 +371,7 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
         return status;
     if (status == TFAAS_OK) {
         status = load_get(link, function, &load, error);
+        call->load_failed = status != TFAAS_OK;
         if (status != TFAAS_OK)
             return status;
         if (load->state == LOAD_SENDING)

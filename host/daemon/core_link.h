@@ -24,8 +24,8 @@ struct core_load;
 /* A function that a link can load. Owned by the caller; zero it before use. */
 struct core_function {
     struct core_load *load; /* what is or will be in the core, NULL: nothing */
-    bool wants_cache;       /* ask the core for what it compiles: only where it loads nothing else */
-    enum tfaas_code code;   /* of the last load that came to an end */
+    bool wants_cache;     /* ask the core for what it compiles: only where it loads nothing else */
+    enum tfaas_code code; /* of the last load that came to an end */
 };
 
 enum core_call_state { CORE_CALL_NEW, CORE_CALL_WAITING, CORE_CALL_RUNNING, CORE_CALL_ENDED };
@@ -42,7 +42,8 @@ struct core_call {
     uint8_t *first;       /* WAITING: first bytes of the request stream, malloc'ed */
     size_t first_size;
     bool first_last;
-    bool wants_room; /* core_call_send took less than it was given */
+    bool wants_room;  /* core_call_send took less than it was given */
+    bool load_failed; /* ENDED or not started: `status` is why the function could not be loaded */
     /* ENDED */
     tfaas_status_t status;
     uint64_t work, peak_memory, cpu_ns, restored_pages;
@@ -105,8 +106,8 @@ bool core_link_up(const struct core_link *link);
 uint32_t core_link_calls(const struct core_link *link);
 uint32_t core_link_functions(const struct core_link *link);
 
-/* Starts loading without a call (a deploy that is tried). `loaded` tells the outcome. `function` NULL:
- * only starts the core, so that the first call finds it running. */
+/* Starts loading without a call (a deploy that is tried). `loaded` tells the outcome. `function`
+ * NULL: only starts the core, so that the first call finds it running. */
 tfaas_status_t core_function_load(struct core_link *link, struct core_function *function,
                                   struct tfaas_error *error) TFAAS_MUST_USE;
 /* The deployment or a secret changed, or the function goes away: what is in the core is forgotten,

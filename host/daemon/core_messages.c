@@ -113,9 +113,9 @@ static bool on_cache(struct core_link *link, const struct tfaas_slot *m, const u
         return refuse(link, "CACHE that was not asked for", m);
     if (m->flags != 0 || m->size == 0 || total == 0 || total > TFAAS_CACHE_MAX ||
         m->arg[1] != load->cache_at || m->size > total - load->cache_at ||
-        (load->cache && total != load->cache_size))
+        (load->cache_at > 0 && total != load->cache_size))
         return refuse(link, "malformed CACHE", m);
-    if (!load->cache) {
+    if (load->cache_at == 0) {
         load->cache = malloc((size_t)total);
         load->cache_size = (size_t)total;
     }

@@ -194,7 +194,7 @@ static tfaas_status_t put_sample(struct daemon *d, struct tfaas_error *error)
     size_t size = 0;
     tfaas_status_t status = sample_package(&bytes, &size, error);
     if (status == TFAAS_OK)
-        status = store_put_package(d->store, "functions/alpine:latest", bytes, size, digest, error);
+        status = store_put_package(d->store, SAMPLE_IMAGE, bytes, size, digest, error);
     free(bytes);
     return status == TFAAS_OK ? status : error_wrap(error, "cannot keep the sample function");
 }
@@ -261,6 +261,8 @@ static int wait_ms(struct daemon *d, uint64_t now)
     wait = earlier(wait, core_hub_timeout_ms(&d->hub));
     if (d->connection_count)
         wait = earlier(wait, d->calls ? 250 : 1000);
+    if (d->scale_due)
+        wait = earlier(wait, SCALE_NS / NS_PER_MS);
     if (d->stopping)
         wait = earlier(wait, now >= d->stop_at_ns ? 0 : 50);
     return wait;
@@ -273,6 +275,8 @@ static void timers(struct daemon *d, uint64_t *ticked, uint64_t *swept)
         *ticked = now;
         core_hub_tick(&d->hub);
     }
+    if (now - d->scaled_ns >= SCALE_NS)
+        autoscale_look(d);
     if (now - *swept >= SWEEP_NS) {
         *swept = now;
         http_sweep(d);

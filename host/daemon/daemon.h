@@ -44,9 +44,13 @@ struct function {
     char key[132]; /* "name.namespace" */
     uint32_t key_hash, refs;
     bool deployed; /* false: deleted, calls still refer to it */
-    bool sample;   /* the built-in image: its calls are logged as the classic watchdog does */
     uint64_t deadline_ns, memory_limit;
     uint64_t min_replicas, max_replicas, factor;
+    struct {
+        uint64_t seen;   /* calls, at the last look */
+        uint64_t raised; /* replicas while calls come fast; 0: as stored */
+        bool busy;
+    } scale; /* autoscale.c */
     struct function_metrics metrics;
     struct function_log log;
     struct deploy *deploy; /* being tried, not deployed yet (deploy.c) */
@@ -139,6 +143,8 @@ struct daemon {
     uint64_t held_total;
     struct deploy_list deploys; /* being tried, and waiting to be */
     uint32_t probing, probes_waiting;
+    uint64_t scaled_ns; /* the last look at the rate of calls */
+    bool scale_due;     /* another is needed although nothing else happens */
     char build_dir[600];
 };
 
@@ -151,7 +157,8 @@ struct function *registry_find2(struct daemon *d, const char *name, const char *
 struct namespace *registry_namespace(struct daemon *d, const char *ns);
 struct namespace *registry_add_namespace(struct daemon *d, const char *ns);
 void registry_drop_namespace(struct daemon *d, struct namespace *ns);
-/* Starts the cores of namespaces that have functions, so that a first call needs not wait for it. */
+/* Starts the cores of namespaces that have functions, so that a first call needs not wait for it.
+ */
 void registry_warm(struct daemon *d);
 /* Takes what `stored` holds and empties it. Makes or replaces. NULL: out of memory. */
 struct function *registry_put(struct daemon *d, struct store_function *stored);
@@ -170,6 +177,13 @@ tfaas_status_t function_settings_of(const struct config *config, const json_t *s
 tfaas_status_t function_bundle(struct daemon *d, const struct store_function *stored,
                                const struct function_settings *settings, uint8_t **bytes,
                                size_t *size, struct tfaas_error *error) TFAAS_MUST_USE;
+
+/* autoscale.c */
+/* What clients see: as stored, or more while calls come fast. */
+uint64_t autoscale_replicas(const struct function *function);
+/* One step of the alert: replicas and the factor of the maximum, the maximum at most. */
+uint64_t autoscale_more(const struct function *function);
+void autoscale_look(struct daemon *d); /* about every SCALE_NS */
 
 /* http.c */
 tfaas_status_t http_open(struct daemon *d, struct tfaas_error *error) TFAAS_MUST_USE;

@@ -7,6 +7,7 @@
 
 #include "build.h"
 #include "bundle.h"
+#include "sample.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -155,6 +156,8 @@ static tfaas_status_t resolve(struct daemon *d, const char *image, uint8_t *dige
                               struct tfaas_error *error)
 {
     tfaas_status_t status = store_resolve_image(d->store, image, digest, error);
+    if (status == TFAAS_NOT_FOUND && sample_image(image)) /* under some registry's name */
+        status = store_resolve_image(d->store, SAMPLE_IMAGE, digest, error);
     if (status == TFAAS_NOT_FOUND) {
         char text[400] = "";
         build_explain_unknown_image(image, text, sizeof text);
@@ -250,9 +253,15 @@ static void start_next(struct daemon *d)
         tfaas_status_t status =
             deploy->link ? core_function_load(deploy->link, &deploy->candidate->core, &error)
                          : error_set(&error, TFAAS_NO_SPACE, "out of memory");
+        if (status == TFAAS_BAD_REQUEST || status == TFAAS_TOO_LARGE) {
+            /* The deployment itself: trying again changes nothing. */
+            call_fail(deploy->call, &error);
+            deploy_free(deploy);
+            start_next(d);
+            return;
+        }
         if (status != TFAAS_OK) {
-            deploy_loaded(deploy, status == TFAAS_BAD_REQUEST ? status : TFAAS_UNAVAILABLE,
-                          error.text);
+            deploy_loaded(deploy, TFAAS_UNAVAILABLE, error.text);
             return;
         }
     }

@@ -188,10 +188,11 @@ static void on_completed(void *env, struct MHD_Connection *mhd, void **request,
     struct daemon *d = env;
     struct call *call = *request;
     (void)mhd;
-    (void)how;
     if (!call)
         return;
     *request = NULL;
+    if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        d->mhd_due = true; /* it closes the socket of a cut answer in its next run only */
     if (call->job && call->job_cancel)
         call->job_cancel(call);
     logs_unfollow(&d->logs, &call->follower);

@@ -43,7 +43,7 @@
 /* A response that comes while the request still arrives is held in memory; all calls together. */
 #define HTTP_HELD_TOTAL   (256 * MIB)
 #define HTTP_HELD_API     (128 * MIB) /* beyond this only calls of functions may hold more */
-#define HTTP_DUPLEX_AFTER (64 * KIB) /* of it: then it is sent while the request still arrives */
+#define HTTP_DUPLEX_AFTER (64 * KIB)  /* of it: then it is sent while the request still arrives */
 #define HTTP_CALL_ID_MAX  128u
 
 /* --- one core --- */
@@ -75,9 +75,11 @@
 #define LOG_FOLLOWERS_MAX 256u
 
 /* --- the loop --- */
-#define TICK_NS       (100 * NS_PER_MS)
-#define SWEEP_NS      (250 * NS_PER_MS) /* slow and vanished clients */
-#define SHUTDOWN_NS   (10 * NS_PER_S)
-#define PEER_CHECK_NS (200 * NS_PER_MS) /* a call this old: is the client still there? */
+#define TICK_NS           (100 * NS_PER_MS)
+#define SCALE_NS          (5 * NS_PER_S)    /* between two looks at the rate of calls */
+#define SCALE_CALLS_PER_S UINT64_C(5)       /* what OpenFaaS' alert takes for many */
+#define SWEEP_NS          (250 * NS_PER_MS) /* slow and vanished clients */
+#define SHUTDOWN_NS       (10 * NS_PER_S)
+#define PEER_CHECK_NS     (200 * NS_PER_MS) /* a call this old: is the client still there? */
 
 #endif

@@ -124,7 +124,7 @@ static void each_function(FILE *out, struct daemon *d, const char *name, enum fu
             continue;
         }
         uint64_t value = which == NUMBER_STARTED    ? m->started
-                         : which == NUMBER_REPLICAS ? f->stored.replicas
+                         : which == NUMBER_REPLICAS ? autoscale_replicas(f)
                                                     : m->work;
         (void)fprintf(out, "%s{function_name=\"%s\"} %llu\n", name, f->key,
                       (unsigned long long)value);

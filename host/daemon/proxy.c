@@ -241,19 +241,6 @@ static void scale_up(struct function *f)
     f->stored.replicas = f->min_replicas;
 }
 
-/* The lines the classic watchdog writes for every call; conformance tests look for them. */
-static void sample_log(struct function *f, const char *text, uint64_t written, double seconds)
-{
-    char line[300], stamp[32];
-    time_t now = (time_t)(loop_realtime_ns() / NS_PER_S);
-    struct tm tm;
-    (void)strftime(stamp, sizeof stamp, "%Y/%m/%d %H:%M:%S", gmtime_r(&now, &tm));
-    int size = text ? snprintf(line, sizeof line, "%s Forking fprocess: %.200s", stamp, text)
-                    : snprintf(line, sizeof line, "%s Wrote %llu Bytes - Duration: %fs", stamp,
-                               (unsigned long long)written, seconds);
-    logs_add(&f->daemon->logs, &f->log, loop_realtime_ns(), line, (size_t)size);
-}
-
 /* Starts the invocation with what has been kept back, `last` if that is all of the content. */
 static void start(struct call *call, bool last)
 {
@@ -267,8 +254,6 @@ static void start(struct call *call, bool last)
         return;
     if (f->stored.replicas == 0)
         scale_up(f);
-    if (f->sample)
-        sample_log(f, json_string_value(json_object_get(f->stored.spec, "envProcess")) ?: "", 0, 0);
     size_t first = TFAAS_PAYLOAD_MAX - head_size;
     if (first >= call->body_size)
         first = call->body_size;
@@ -359,7 +344,13 @@ static void reply_failure(struct call *call)
     const struct function *f = call->function;
     char limit[32];
     unsigned code = (unsigned)tfaas_status_http(call->core.status);
-    switch (call->core.status) {
+    tfaas_status_t status = call->core.status;
+    /* Whatever keeps a function from loading, its caller did nothing wrong, and the reason is its
+     * owner's. Only "later" is told as such. */
+    if (call->core.load_failed && status != TFAAS_BUSY && status != TFAAS_UNAVAILABLE &&
+        status != TFAAS_NO_SPACE)
+        status = TFAAS_BAD_PACKAGE;
+    switch (status) {
     case TFAAS_DEADLINE:
         limit_text(call, limit, sizeof limit);
         call_error(call, code, "function %s: deadline exceeded, its time limit is %s%s%s", f->key,
@@ -379,8 +370,8 @@ static void reply_failure(struct call *call)
     case TFAAS_CORE_LOST:
     case TFAAS_PEER_DEAD:
         /* What a core says at its end holds addresses: it is for the operator (on_event). */
-        call_error(call, code, "function %s: core stopped while serving the call: core %.*s", f->key,
-                   (int)strcspn(call->core.reason, ":"), call->core.reason);
+        call_error(call, code, "function %s: core stopped while serving the call: core %.*s",
+                   f->key, (int)strcspn(call->core.reason, ":"), call->core.reason);
         break;
     case TFAAS_UNAVAILABLE:
     case TFAAS_NO_SPACE:
@@ -547,9 +538,6 @@ static void reply_function(struct call *call)
     struct MHD_Response *response;
     if (call->ended) {
         response = whole_response(call, &head);
-        if (call->function->sample)
-            sample_log(call->function, NULL, call->out_size - head.size,
-                       (double)(loop_now_ns() - call->start_ns) / 1e9);
     } else {
         response = MHD_create_response_from_callback(declared_length(&head), HTTP_STREAM_BLOCK,
                                                      read_stream, call, NULL);

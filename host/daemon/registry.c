@@ -116,13 +116,6 @@ static struct function *function_make(struct daemon *d, const struct store_funct
     return f;
 }
 
-static bool is_sample(const json_t *spec)
-{
-    const char *image = json_string_value(json_object_get(spec, "image"));
-    const char *found = image ? strstr(image, "functions/alpine:") : NULL;
-    return found && (found == image || found[-1] == '/');
-}
-
 struct function *registry_put(struct daemon *d, struct store_function *stored)
 {
     struct function *f = registry_find2(d, stored->name, stored->ns);
@@ -137,7 +130,6 @@ struct function *registry_put(struct daemon *d, struct store_function *stored)
     store_function_free(&f->stored);
     f->stored = *stored;
     memset(stored, 0, sizeof *stored);
-    f->sample = is_sample(f->stored.spec);
     /* Checked at deploy; a state folder of another version may hold what is refused today. */
     if (function_settings_of(&d->config, f->stored.spec, &s, &error) != TFAAS_OK) {
         daemon_log("function %s: %s; defaults are used", f->key, error.text);
@@ -151,6 +143,7 @@ struct function *registry_put(struct daemon *d, struct store_function *stored)
     f->min_replicas = s.min_replicas;
     f->max_replicas = s.max_replicas;
     f->factor = s.factor;
+    f->scale.raised = 0;
     return f;
 }
 
@@ -391,6 +384,23 @@ static tfaas_status_t fill_secrets(struct daemon *d, const struct store_function
     return TFAAS_OK;
 }
 
+static void bundle_error(const struct bundle *bundle, tfaas_status_t status,
+                         struct tfaas_error *error)
+{
+    size_t size = bundle->package.size;
+    for (size_t i = 0; i < bundle->env_count; i++)
+        size += bundle->env[i].name.size + bundle->env[i].value.size;
+    for (size_t i = 0; i < bundle->secret_count; i++)
+        size += bundle->secrets[i].name.size + bundle->secrets[i].value.size;
+    if (status == TFAAS_TOO_LARGE)
+        (void)error_set(error, status,
+                        "package, environment and secrets together are %zu bytes, the bound is %u",
+                        size, TFAAS_LOAD_MAX);
+    else
+        (void)error_set(error, status, "cannot make the load bundle: %s",
+                        tfaas_status_text(status));
+}
+
 tfaas_status_t function_bundle(struct daemon *d, const struct store_function *stored,
                                const struct function_settings *settings, uint8_t **bytes,
                                size_t *size, struct tfaas_error *error)
@@ -422,8 +432,7 @@ tfaas_status_t function_bundle(struct daemon *d, const struct store_function *st
             status = bundle_write(&bundle, bytes, size);
         }
         if (status != TFAAS_OK)
-            (void)error_set(error, status, "cannot make the load bundle: %s",
-                            tfaas_status_text(status));
+            bundle_error(&bundle, status, error);
     }
     for (size_t i = 0; i < bundle.secret_count; i++) {
         union {

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SAMPLE_IMAGE "functions/alpine:latest"
+
 /* functions/alpine or functions/alpine:latest, under any registry prefix. */
 bool sample_image(const char *image);
 /* *package is malloc'ed: deterministic, the same bytes every time. */

@@ -1,4 +1,4 @@
-/* sample_blob.S - the bytes of the sample module (SAMPLE_WASM: its path, given with -D, in quotes). */
+/* sample_blob.S - the bytes of the sample module (SAMPLE_WASM: its path, quoted, given with -D). */
     .section .rodata
     .balign 16
     .globl tfaas_sample_start

@@ -1,7 +1,8 @@
 /*
- * store_cache.c - native code that cores compiled and sealed (abi.h, CACHE), as files STATE/cache/HEX,
- * one per namespace and package, least recently used dropped first. Not durable on purpose: the cores' key is gone
- * after a restart, so the folder starts empty. Only a core can tell whether a file is whole; it compiles when not.
+ * store_cache.c - native code that cores compiled and sealed (abi.h, CACHE), as files
+ * STATE/cache/HEX, one per namespace and package, least recently used dropped first. Not durable on
+ * purpose: the cores' key is gone after a restart, so the folder starts empty. Only a core can tell
+ * whether a file is whole; it compiles when not.
  */
 #include "store_internal.h"
 
@@ -15,8 +16,8 @@
 #include <unistd.h>
 
 #define NAME_BYTES 32u
-#define TOTAL_MAX (UINT64_C(1) << 30)
-#define FILES_MAX 4096u
+#define TOTAL_MAX  (UINT64_C(1) << 30)
+#define FILES_MAX  4096u
 
 struct store_cached {
     char name[2 * NAME_BYTES + 1];
@@ -60,9 +61,8 @@ tfaas_status_t store_cache_open(struct store *store, struct tfaas_error *error)
 {
     TAILQ_INIT(&store->cached);
     store->cache_fd = store_folder(store->state_fd, "cache");
-    int fd = store->cache_fd >= 0
-                 ? openat(store->cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                 : -1;
+    int fd = store->cache_fd >= 0 ? openat(store->cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                  : -1;
     DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
     if (!folder) {
         int saved = errno;

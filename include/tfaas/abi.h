@@ -39,11 +39,12 @@
  *   UNLOAD     id = function. In-flight invocations finish first; answer: LOADED with status
  *              CANCELLED, after which the id may be used again.
  *   INVOKE     arg0 = function id, arg1 = deadline from now, arg2 = CLOCK_REALTIME of the host
- *              (untrusted), payload = the first bytes of the request stream, flag LAST if all of it.
- *   BODY       more of the request stream (flag LAST: the end), or with flag CREDIT (no payload):
+ *              (untrusted), payload = the first bytes of the request stream, flag LAST if all of
+ * it. BODY       more of the request stream (flag LAST: the end), or with flag CREDIT (no payload):
  *              arg0 = total response stream bytes the core may have sent so far.
  *   CANCEL     the caller is gone. The core still answers with END (status CANCELLED).
- *   CLOCK      arg0 = CLOCK_REALTIME (untrusted).
+ *   CLOCK      arg0 = CLOCK_REALTIME (untrusted): what functions see that are loaded from now on.
+ *              The host sends it ahead of every LOAD bundle.
  *   STOP       finish nothing, exit 0.
  *
  *   core to host
@@ -60,16 +61,16 @@
  *   METER      end of an invocation that has nothing more to say.
  *   FAULT      the core gives up; payload = reason. The core exits after it.
  *
- *   Exactly one message per invocation carries flag END (RESPONSE, BODY or METER); after it the id is free.
- *   With END: arg0 = tfaas_status_t, arg1 = metered work units, arg2 = peak memory bytes,
+ *   Exactly one message per invocation carries flag END (RESPONSE, BODY or METER); after it the id
+ * is free. With END: arg0 = tfaas_status_t, arg1 = metered work units, arg2 = peak memory bytes,
  *   arg3 = time on the CPU, arg4 = pages restored. A status other than OK before the first RESPONSE
  *   means no response head was sent: the host makes the error answer. After it: the stream is cut.
  *
  * STREAMS. A request stream is a Binary HTTP (RFC 9292) known-length request up to and including
  * the header section (framing indicator 0, method, scheme, authority, path, header section),
- * followed by raw content bytes (no content length prefix, no trailers). A response stream is the same for a response
- * (framing indicator 1, status code, header section). Path holds the query. Without any CREDIT a
- * sender may send TFAAS_STREAM_WINDOW bytes of a stream; CREDIT raises that.
+ * followed by raw content bytes (no content length prefix, no trailers). A response stream is the
+ * same for a response (framing indicator 1, status code, header section). Path holds the query.
+ * Without any CREDIT a sender may send TFAAS_STREAM_WINDOW bytes of a stream; CREDIT raises that.
  */
 #ifndef TFAAS_ABI_H
 #define TFAAS_ABI_H
@@ -77,17 +78,18 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define TFAAS_ABI_MAGIC 0x57534146u /* "FASW" little-endian */
+#define TFAAS_ABI_MAGIC   0x57534146u /* "FASW" little-endian */
 #define TFAAS_ABI_VERSION 1u
 
-#define TFAAS_SLOTS 256u               /* per direction, power of two */
-#define TFAAS_DATA_SIZE (1u << 20)     /* payload bytes per direction */
-#define TFAAS_PAYLOAD_MAX (64u * 1024) /* one message */
+#define TFAAS_SLOTS         256u         /* per direction, power of two */
+#define TFAAS_DATA_SIZE     (1u << 20)   /* payload bytes per direction */
+#define TFAAS_PAYLOAD_MAX   (64u * 1024) /* one message */
 #define TFAAS_STREAM_WINDOW (256u * 1024)
-#define TFAAS_LOAD_MAX (64u << 20)     /* one load bundle */
-#define TFAAS_CACHE_MAX (64u << 20)    /* one function's sealed native code */
-#define TFAAS_INFLIGHT_MAX 128u        /* invocations running in one core; the next one: END, BUSY */
-#define TFAAS_FUNCTIONS_MAX 4096u      /* function ids are below this; the host reuses them after UNLOAD */
+#define TFAAS_LOAD_MAX      (64u << 20) /* one load bundle */
+#define TFAAS_CACHE_MAX     (64u << 20) /* one function's sealed native code */
+#define TFAAS_INFLIGHT_MAX  128u /* invocations running in one core; the next one: END, BUSY */
+#define TFAAS_FUNCTIONS_MAX                                                                        \
+    4096u /* function ids are below this; the host reuses them after UNLOAD */
 
 enum tfaas_kind {
     /* host to core */
@@ -138,9 +140,9 @@ _Static_assert(sizeof(struct tfaas_slot) == 64, "slot is one cache line");
 
 /* What one side writes sits on its own cache lines. */
 struct tfaas_ring_shared {
-    _Alignas(64) _Atomic uint32_t head; /* sender */
-    _Alignas(64) _Atomic uint32_t tail; /* receiver */
-    _Atomic uint32_t sleeping;          /* receiver sets, sender clears */
+    _Alignas(64) _Atomic uint32_t head;      /* sender */
+    _Alignas(64) _Atomic uint32_t tail;      /* receiver */
+    _Atomic uint32_t sleeping;               /* receiver sets, sender clears */
     _Alignas(64) _Atomic uint32_t want_room; /* sender sets, receiver clears */
 };
 
@@ -154,9 +156,9 @@ struct tfaas_window {
 
 #define TFAAS_H2C_SLOTS_OFFSET 4096u
 #define TFAAS_C2H_SLOTS_OFFSET (TFAAS_H2C_SLOTS_OFFSET + TFAAS_SLOTS * 64u)
-#define TFAAS_H2C_DATA_OFFSET (TFAAS_C2H_SLOTS_OFFSET + TFAAS_SLOTS * 64u)
-#define TFAAS_C2H_DATA_OFFSET (TFAAS_H2C_DATA_OFFSET + TFAAS_DATA_SIZE)
-#define TFAAS_WINDOW_SIZE (TFAAS_C2H_DATA_OFFSET + TFAAS_DATA_SIZE)
+#define TFAAS_H2C_DATA_OFFSET  (TFAAS_C2H_SLOTS_OFFSET + TFAAS_SLOTS * 64u)
+#define TFAAS_C2H_DATA_OFFSET  (TFAAS_H2C_DATA_OFFSET + TFAAS_DATA_SIZE)
+#define TFAAS_WINDOW_SIZE      (TFAAS_C2H_DATA_OFFSET + TFAAS_DATA_SIZE)
 _Static_assert(sizeof(struct tfaas_window) <= TFAAS_H2C_SLOTS_OFFSET, "header fits one page");
 
 #endif

@@ -108,6 +108,16 @@ def test_javascript_that_does_not_load(t):
         t.contains(deploy_error(t, {'handler.js': source}), part, source)
 
 
+def test_javascript_nested_deeply(t):
+    source = 'module.exports = async () => "ok"; const deep = '
+    t.server.deploy_js(t.name('nested'), source + '[' * 250 + ']' * 250)
+    for depth in (1000, 100000):
+        name = t.name('deeper')
+        t.status(t.server.put_package(name, {'handler.js': source + '[' * depth + ']' * depth}),
+                 200, 201)
+        t.error(t.server.deploy(name, name), 422, 'RangeError: Maximum call stack size exceeded')
+
+
 def test_javascript_endless_at_load(t):
     text = deploy_error(t, {'handler.js': 'for (;;) {}\n'})
     t.matches(text, r'(?i)deadline|time', 'reason')

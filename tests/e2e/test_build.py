@@ -8,8 +8,9 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
+import tempfile
 
-from lib import NAMESPACE, add_file, append_file, build_tar, make_tar, signature
+from lib import NAMESPACE, ROOT, add_file, append_file, build_tar, make_tar, signature
 from wasm import CAT
 
 HELLO = "module.exports = async (event, context) => context.succeed('hello ' + event.body);\n"
@@ -46,32 +47,111 @@ def test_recorded_faas_cli_up(t):
     t.error(server.invoke(name), 404)
 
 
-def test_real_faas_cli(t):
-    program = shutil.which('faas-cli')
-    if not program:
-        t.skip('faas-cli is not on PATH')
-    folder = pathlib.Path(t.server.own_folder, 'cli')
-    template = folder / 'template' / 'tfaas-js'
-    (template / 'function').mkdir(parents=True)
-    (folder / 'hello').mkdir()
-    (template / 'template.yml').write_text('language: tfaas-js\n')
-    (template / 'Dockerfile').write_text('FROM scratch\n')
-    (folder / 'hello' / 'handler.js').write_text(HELLO)
-    (folder / 'stack.yml').write_text(
-        'version: 1.0\nprovider:\n  name: openfaas\nfunctions:\n  cli-hello:\n'
-        '    lang: tfaas-js\n    handler: ./hello\n    image: cli-hello:latest\n')
-    base = f'http://127.0.0.1:{t.server.port}'
-    env = {**os.environ, 'OPENFAAS_URL': base, 'OPENFAAS_REMOTE_BUILDER': base, 'HOME': str(folder),
-           'OPENFAAS_PAYLOAD_SECRET': str(t.server.state / 'payload-secret')}
-    for words, stdin in ((['up', '-f', 'stack.yml'], ''), (['list'], ''),
-                         (['describe', 'cli-hello'], ''), (['invoke', 'cli-hello'], 'cli'),
-                         (['logs', 'cli-hello', '--tail=false'], ''),
-                         (['remove', 'cli-hello'], '')):
-        done = subprocess.run([program, *words], cwd=folder, env=env, input=stdin, timeout=60,
+class Cli:
+    """The real faas-cli, if it is on PATH, in a folder that holds this repository's template/."""
+
+    def __init__(self, t, **options):
+        self.t, self.program = t, shutil.which('faas-cli')
+        if not self.program:
+            t.skip('faas-cli is not on PATH')
+        self.server = t.fresh(**options)
+        self.folder = pathlib.Path(self.server.own_folder, 'cli')
+        for part in ('template', 'examples'):
+            shutil.copytree(ROOT / part, self.folder / part)
+        base = f'http://127.0.0.1:{self.server.port}'
+        self.env = {**os.environ, 'OPENFAAS_URL': base, 'OPENFAAS_REMOTE_BUILDER': base,
+                    'HOME': str(self.folder),
+                    'OPENFAAS_PAYLOAD_SECRET': str(self.server.state / 'payload-secret')}
+
+    def run(self, words, stdin='', code=0, **env):
+        done = subprocess.run([self.program, *words.split()], cwd=self.folder,
+                              env={**self.env, **env}, input=stdin, timeout=60,
                               capture_output=True, text=True)
-        t.equal(done.returncode, 0, f'faas-cli {words[0]}: {done.stdout}{done.stderr}')
-        if words[0] == 'invoke':
-            t.equal(done.stdout.strip(), 'hello cli', 'answer')
+        self.t.equal(done.returncode, code, f'faas-cli {words}: {done.stdout}{done.stderr}')
+        return done.stdout + done.stderr
+
+    def says(self, words, *parts, **options):
+        text = self.run(words, **options)
+        for part in parts:
+            self.t.contains(text, part, f'faas-cli {words}')
+
+
+def test_real_faas_cli(t):
+    """What the README says, then a function of each template."""
+    cli = Cli(t)
+    with_c = shutil.which('clang') and pathlib.Path('/usr/lib/wasm32-wasi').is_dir()
+    cli.run('up -f examples/stack.yml' + ('' if with_c else ' --filter hello-js'))
+    cli.says('invoke hello-js', 'Hello {"name":"world"} from JavaScript',
+             stdin='{"name":"world"}\n')
+    cli.says('list', 'hello-js')
+    cli.says('describe hello-js', 'Ready')
+    cli.run('new mine --lang tfaas-js')
+    cli.run('up -f stack.yaml')
+    cli.says('invoke mine', '"body":"mine"', stdin='mine')
+    if with_c:
+        cli.says('invoke hello-c', 'Hello abc from C', stdin='abc\n')
+        cli.run('new plain --lang tfaas-c --append stack.yaml')
+        cli.run('up -f stack.yaml --filter plain')
+        cli.says('invoke plain', 'abc', stdin='abc')
+    cli.run('new ready --lang tfaas-c --append stack.yaml')
+    (cli.folder / 'ready' / 'handler.c').unlink()
+    (cli.folder / 'ready' / 'function.wasm').write_bytes(CAT)
+    cli.run('up -f stack.yaml --filter ready')
+    t.equal(t.status(cli.server.invoke('ready', b'as it is'), 200).body, b'as it is', 'answer')
+    cli.run('remove mine')
+    t.error(cli.server.invoke('mine'), 404)
+
+
+def test_real_faas_cli_other_commands(t):
+    cli = Cli(t)
+    cli.run('namespace create blue --label a=b')
+    cli.says('namespace list', 'blue', 'openfaas-fn')
+    cli.says('namespace create blue', 'blue is there already', code=1)
+    cli.run('secret create key --from-literal first -n blue')
+    cli.says('secret create key --from-literal first -n blue', 'already exists')
+    cli.says('secret list -n blue', 'key')
+    cli.says('deploy --image functions/alpine:latest --name env --env A=b -n blue --fprocess env',
+             'Deployed')
+    cli.says('invoke env -n blue', 'A=b')
+    cli.says('logs env -n blue --tail=false', 'Forking fprocess')
+    cli.run('secret update key --from-literal second -n blue')
+    cli.says('namespace delete blue', 'still has functions', code=1)
+    cli.run('remove env -n blue')
+    cli.run('secret remove key -n blue')
+    cli.run('namespace delete blue')
+
+
+def test_real_faas_cli_shows_what_went_wrong(t):
+    cli = Cli(t)
+    cli.run('new broken --lang tfaas-js')
+    (cli.folder / 'broken' / 'handler.js').write_text('const ok = 1;\nconst x = ;\n')
+    cli.says('up -f stack.yaml', 'SyntaxError', 'handler.js:2', code=1)
+    wrong = cli.folder / 'wrong-secret'
+    wrong.write_text('wrong\n')
+    cli.says('up -f stack.yaml', '401', code=1, OPENFAAS_PAYLOAD_SECRET=str(wrong))
+    (cli.folder / 'stack.yaml').unlink()  # deploy takes it when it is there
+    cli.says('deploy --image docker.example/nginx:latest --name web', 'TFaaS runs no containers',
+             code=1)
+    cli.says('deploy --image functions/alpine:latest --name env --secret absent',
+             'unable to find secret: absent', code=1)
+    cli.says('invoke absent', 'function not found: absent', code=1)
+
+
+def test_real_faas_cli_login(t):
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, 'basic-auth-user').write_text('admin\n')
+        pathlib.Path(folder, 'basic-auth-password').write_text('pass word\n')
+        cli = Cli(t, env={'basic_auth': 'true', 'secret_mount_path': folder})
+        up = 'up -f examples/stack.yml --filter hello-js'
+        cli.says('list', 'faas-cli login', code=1)
+        cli.says(up, 'faas-cli login', code=1)
+        cli.run('login --username admin --password-stdin', stdin='wrong', code=1)
+        cli.run('login --username admin --password-stdin', stdin='pass word\n')
+        cli.run(up)
+        cli.says('list', 'hello-js')
+        cli.says('invoke hello-js', 'Hello w', stdin='w')
+        cli.run('logout')
+        cli.run('list', code=1)
 
 
 def test_signature(t):
@@ -239,10 +319,24 @@ def test_c_source_is_compiled(t):
     t.equal(t.status(t.server.invoke(name, b'abc'), 200).text, 'ABC', 'answer')
 
 
+def test_ready_module_goes_before_c(t):
+    """With faas-cli the template's handler.c lies beside a function.wasm every time."""
+    image, name = t.name('ready') + ':latest', t.name('ready')
+    built = t.server.build(build_tar(image, {'handler.c': 'not C', 'function.wasm': CAT}))
+    t.equal(lines(t.status(built, 200, 202))[-1]['status'], 'success', f'build: {built}')
+    t.contains(built.text, 'the C files beside it are not compiled', 'log')
+    t.status(t.server.deploy(name, image), 200, 202)
+    t.equal(t.status(t.server.invoke(name, b'as it is'), 200).body, b'as it is', 'answer')
+
+
 def test_c_error_is_shown(t):
     if not shutil.which('clang') or not pathlib.Path('/usr/lib/wasm32-wasi').is_dir():
         t.skip('clang or wasi-libc is not installed')
-    source = 'int main(void) { return nope; }\n'
+    source = 'int main(void) {\n    char *p = 1;\n    return nope;\n}\n'
     answer = t.server.build(build_tar(t.name('c'), {'handler.c': source}))
-    t.contains(answer.text, 'nope', 'compiler message')
+    log = '\n'.join(text for line in lines(answer) for text in line['log'])
+    t.contains(log, 'char *p', 'compiler messages: the warning comes first')
+    t.matches(lines(answer)[-1]['error'], r'^the C compiler failed: \S*handler\.c:3:12: error: .*nope',
+              'error')
+    t.true('\n' not in lines(answer)[-1]['error'], 'more than the line of the error')
     refused(t, answer)

@@ -28,8 +28,10 @@ class Disk:
         self.state, self.dirty, self.syncs = str(state), set(), 0
 
     def ours(self, path):
-        # The index of SQLite's log is rebuilt from the log: nothing in it needs to last.
-        return path.startswith(self.state) and not path.endswith('tfaas.db-shm')
+        # What need not last: the index of SQLite's log, which is rebuilt from the log, and compiled
+        # code, whose key ends with the daemon.
+        return (path.startswith(self.state) and not path.endswith('tfaas.db-shm')
+                and not path.startswith(self.state + '/cache'))
 
     def changed(self, path):
         if self.ours(path):

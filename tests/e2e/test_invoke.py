@@ -268,3 +268,31 @@ def test_waiting_does_not_block_others(t):
 def test_default_namespace_suffix(t):
     name = echo(t)
     t.status(t.server.request('GET', f'/function/{name}.{NAMESPACE}/x'), 200)
+
+
+def test_time_while_loading(t):
+    """Module code sees the time, in the core that tries the deploy and in the one that serves."""
+    name, before = t.name('clock'), int(time.time() * 1000)
+    t.server.deploy_js(name, '''
+        const loaded = Date.now();
+        if (loaded < Date.UTC(2024, 0)) throw new Error('loaded in ' + loaded);
+        module.exports = async () => [loaded, Date.now()];
+    ''')
+    loaded, called = t.status(t.server.invoke(name), 200).json()
+    after = int(time.time() * 1000)
+    t.true(before - 1 <= loaded <= called <= after, f'{before} {loaded} {called} {after}')
+
+
+def test_more_headers_than_fit(t):
+    """The runtime's bound and the daemon's are one: all that the runtime sends is taken."""
+    name = t.name('wide')
+    t.server.deploy_js(name, '''
+        module.exports = async (event, context) =>
+            context.headers({ 'x-wide': 'w'.repeat(Number(event.query.size)) }).succeed('ok');
+    ''')
+    most = t.status(t.server.invoke(name, path='?size=12202'), 200)
+    t.equal(len(most.header('x-wide')), 12202, 'length of the header')
+    for size in (12203, 12300, 24000):
+        t.status(t.server.invoke(name, path=f'?size={size}'), 500)
+    logs = t.status(t.server.request('GET', f'/system/logs?name={name}&follow=false'), 200)
+    t.contains(logs.text, 'RangeError: response headers exceed', 'log of the function')

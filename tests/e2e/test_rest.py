@@ -129,6 +129,28 @@ def test_namespaces(t):
     t.equal(server.invoke('same').text, 'one', 'the other namespace')
 
 
+def test_namespace_named_in_the_content(t):
+    """OpenFaaS's SDK posts to /system/namespace/ with the name in the content."""
+    server = t.fresh()
+    body = {'name': 'blue', 'labels': {'openfaas': '1', 'a': 'b'}, 'annotations': {'openfaas': '1'}}
+    t.status(server.request('POST', '/system/namespace/', body), 200, 201, 202)
+    seen = t.status(server.request('GET', '/system/namespace/blue'), 200).json()
+    t.equal(seen['labels'].get('a'), 'b', 'label')
+    t.error(server.request('POST', '/system/namespace/', body), 409, 'blue')
+    for wrong in ({}, {'name': 7}, {'name': ''}, {'name': '../x'}, {'name': None}):
+        t.error(server.request('POST', '/system/namespace/', wrong), 400)
+    t.error(server.request('POST', '/system/namespace/green', {'name': 'red'}), 400, 'red')
+    t.error(server.request('POST', '/system/namespace/green', {'name': ['green']}), 400, 'name')
+    for method in ('GET', 'PUT', 'DELETE'):
+        t.error(server.request(method, '/system/namespace/', body), 405)
+    t.equal(sorted(server.request('GET', '/system/namespaces').json()), ['blue', NAMESPACE],
+            'namespaces')
+
+
+def test_async_is_told_apart(t):
+    t.error(t.server.request('POST', '/async-function/fn', b'x'), 404, 'asynchronous')
+
+
 def test_unknown_namespace(t):
     t.error(t.server.request('GET', '/system/functions?namespace=absent'), 404, 'absent')
     t.error(t.server.deploy('fn', 'functions/alpine:latest', namespace='absent'), 400, 'absent')

@@ -102,6 +102,45 @@ def test_missing_secret_refuses_the_deploy(t):
     t.error(answer, 400, 'unable to find secret')
 
 
+def test_deleted_secret_is_not_the_callers_mistake(t):
+    server, path = t.fresh(), '/system/secrets'
+    t.status(server.request('POST', path, {'name': 'gone', 'value': 'here'}), 201, 202)
+    server.deploy_js('reader', READER, secrets=['gone'])
+    read = {'name': 'reader', 'body': 'gone', 'headers': {'Content-Type': 'text/plain'}}
+    t.equal(server.invoke(**read).text, 'here', 'secret')
+    t.status(server.request('DELETE', path, {'name': 'gone'}), 200, 202)
+    t.equal(server.invoke(**read).text, 'here', 'what is loaded keeps it')
+    server.end_process()
+    server.start()
+    answer = t.error(server.invoke(**read), 500, 'failed to load')
+    t.true('gone' not in answer.text, f'the caller reads the name of the secret: {answer}')
+    logs = t.status(server.request('GET', '/system/logs?name=reader&follow=false'), 200)
+    t.contains(logs.text, 'unable to find secret: gone', 'log of the function')
+    t.contains(server.log_text(), 'unable to find secret: gone', 'log of the daemon')
+    t.status(server.request('POST', path, {'name': 'gone', 'value': 'back'}), 201, 202)
+    t.equal(server.invoke(**read).text, 'back', 'after the secret came back')
+
+
+def test_secrets_and_package_over_the_bound(t):
+    """Each is within its own bound, together they are not: for good, so not a 503."""
+    server, full = t.fresh(), 'x' * (1 << 20)
+    names = [f'big-{i}' for i in range(18)]
+    for each in names:
+        body = {'name': each, 'value': 'x' if each == 'big-16' else full}
+        t.status(server.request('POST', '/system/secrets', body), 201, 202)
+    files = {'handler.js': 'module.exports = async () => "ok";', 'data.bin': bytes(47 << 20)}
+    t.status(server.put_package('heavy', files), 200, 201)
+    answer = t.error(server.deploy('heavy', 'heavy', secrets=names), 413, str(64 << 20))
+    t.matches(answer.text, r'together are 67\d{6} bytes', 'size in the answer')
+    t.error(server.invoke('heavy'), 404)
+    t.status(server.deploy('heavy', 'heavy', secrets=names[:17]), 200, 202)
+    t.equal(server.invoke('heavy').text, 'ok', 'a deployment within the bound')
+    # A secret that grows later: the next load fails, and the caller did nothing wrong.
+    t.status(server.request('PUT', '/system/secrets', {'name': 'big-16', 'value': full}), 200, 202)
+    t.error(server.invoke('heavy'), 500, 'failed to load')
+    t.contains(server.log_text(), 'the bound is', 'log of the daemon')
+
+
 def test_encrypted_at_rest(t):
     server, value = t.fresh(), 'plain-text-canary-1f9a'
     t.status(server.request('POST', '/system/secrets', {'name': 'rest', 'value': value}), 201, 202)

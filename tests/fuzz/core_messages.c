@@ -19,6 +19,13 @@
 #define FUNCTIONS 4u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__asan_default_options(void);
+
+/* Large allocations fail, as they do in a daemon that has little memory left. */
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1:max_allocation_size_mb=32";
+}
 
 struct fuzz_call {
     struct core_call core;
@@ -44,7 +51,7 @@ static struct {
     struct ring_tx tx;
     struct ring_rx rx;
     bool up;
-    int exit_fd;
+    int exit_fd, bell_fd;
 } core;
 
 static uint8_t payload[TFAAS_PAYLOAD_MAX], content[255 * 600];
@@ -72,7 +79,7 @@ static tfaas_status_t launch(struct tender *tender, const char *domain,
     if (cursor_u8(&script) == 0xff)
         return error_set(error, TFAAS_UNAVAILABLE, "no core today");
     check(!core.up);
-    memset(core.window, 0, TFAAS_C2H_DATA_OFFSET);
+    memset(core.window, 0, TFAAS_H2C_DATA_OFFSET);
     window_format(core.window);
     *worker = (struct tender_worker){.window = core.window,
                                      .bell_fd = eventfd(0, EFD_NONBLOCK),
@@ -84,6 +91,7 @@ static tfaas_status_t launch(struct tender *tender, const char *domain,
     ring_rx_init(&core.rx, core.window, false);
     core.up = true;
     core.exit_fd = worker->exit_fd;
+    core.bell_fd = worker->bell_fd;
     return TFAAS_OK;
 }
 
@@ -133,6 +141,15 @@ static void on_loaded(struct core_function *function, tfaas_status_t status, con
     check(function != NULL && status < TFAAS_STATUS_COUNT && strlen(text) < CORE_TEXT_MAX);
 }
 
+static void on_cache(struct core_function *function, const uint8_t *bytes, size_t size)
+{
+    uint64_t sum = 0;
+    check(function && function->wants_cache && bytes && size > 0 && size <= TFAAS_CACHE_MAX);
+    for (size_t i = 0; i < size; i++)
+        sum += bytes[i];
+    check(sum <= 255u * size);
+}
+
 static struct fuzz_call *call_of(struct core_call *call)
 {
     struct fuzz_call *c = (struct fuzz_call *)(void *)call;
@@ -179,6 +196,7 @@ static void on_event(const char *domain, const char *text)
 static const struct core_owner owner = {.bundle = make_bundle,
                                         .log = on_log,
                                         .loaded = on_loaded,
+                                        .cache = on_cache,
                                         .data = on_data,
                                         .end = on_end,
                                         .room = on_room,
@@ -190,8 +208,10 @@ static void say(const struct tfaas_slot *m, size_t size)
 {
     if (!core.up || core.tx.dead)
         return;
+    uint64_t one = 1;
     (void)!ring_send(&core.tx, m, content, size);
-    (void)ring_flush(&core.tx);
+    if (ring_flush(&core.tx))
+        check(write(core.bell_fd, &one, sizeof one) == (ssize_t)sizeof one);
 }
 
 /* An id that means something now, or any. */
@@ -213,7 +233,7 @@ static uint32_t some_id(uint8_t choice)
 static void hostile_message(void)
 {
     static const uint16_t kinds[] = {TFAAS_READY, TFAAS_LOADED, TFAAS_RESPONSE, TFAAS_BODY,
-                                     TFAAS_LOG,   TFAAS_METER,  TFAAS_BODY,     TFAAS_LOADED};
+                                     TFAAS_LOG,   TFAAS_METER,  TFAAS_CACHE,    TFAAS_LOADED};
     uint8_t kind = cursor_u8(&script), flags = cursor_u8(&script);
     struct tfaas_slot m = {.kind = kind < 250 ? kinds[kind % 8] : (uint16_t)take_u32(),
                            .flags = flags < 250 ? flags % 16 : (uint16_t)take_u32()};
@@ -223,6 +243,10 @@ static void hostile_message(void)
                          : (uint64_t)take_u32() << (arg % 2 ? 32 : 8) | take_u32();
     if (m.kind == TFAAS_READY)
         m.arg[0] = arg < 250 ? TFAAS_ABI_VERSION : arg;
+    if (m.kind == TFAAS_CACHE) { /* half of them larger than malloc gives here */
+        m.arg[0] = arg < 64 ? 48u << 20 : arg < 128 ? 600 : m.arg[0];
+        m.arg[1] = cursor_u8(&script) * 16u;
+    }
     uint8_t length = cursor_u8(&script);
     size_t size = length < 128 ? length % 32 : (size_t)(length - 127) * 512;
     struct span text = cursor_take(&script, size < 32 ? size : 32);
@@ -243,6 +267,12 @@ static void honest_answers(void)
             m.arg[0] = TFAAS_ABI_VERSION;
             say(&m, 0);
         } else if (got.kind == TFAAS_LOAD && got.arg[1] + got.size == got.arg[0]) {
+            if (got.flags & TFAAS_WANT_CACHE && cursor_u8(&script) < 128) {
+                struct tfaas_slot cache = {.kind = TFAAS_CACHE, .id = got.id, .arg = {300}};
+                say(&cache, 200);
+                cache.arg[1] = 200;
+                say(&cache, 100);
+            }
             m.kind = TFAAS_LOADED;
             say(&m, 0);
         } else if (got.kind == TFAAS_UNLOAD) {
@@ -372,6 +402,7 @@ static void set_up(void)
     memset(calls, 0, sizeof calls);
     memset(functions, 0, sizeof functions);
     functions[0].bundle_size = 100;
+    functions[0].core.wants_cache = functions[1].core.wants_cache = true;
     functions[1].bundle_size = 3 * TFAAS_PAYLOAD_MAX;
     functions[2].bundle_size = TFAAS_DATA_SIZE + TFAAS_PAYLOAD_MAX; /* more than the ring holds */
     core_hub_init(&hub, &ops, NULL, &loop, &owner);

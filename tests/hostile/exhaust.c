@@ -51,28 +51,38 @@ static void slow_start_then_endless(void)
     core_test_expect(&core, 1, "s", "short");
 }
 
-/* A host call is not pre-empted. One of a size that the function chose gives way by itself... */
+/* The invocation that ends next; 0: none does. */
+static uint32_t next_end(void)
+{
+    struct tfaas_slot slot;
+    while (core_receive(&core, &slot, payload, 20000))
+        if (slot.flags & TFAAS_END)
+            return slot.id;
+    return 0;
+}
+
+/* A host call is not pre-empted. One of a size that the function chose gives way by itself: what
+ * was begun behind it ends before it. tests/unit/core/wasi.c counts how often. */
 static void long_random(void)
 {
     fresh_core();
-    uint32_t call = begin(1, "r", 20000ull * MS, true);
-    (void)usleep(20000); /* it runs */
-    uint64_t from = core_test_now_ns();
-    core_test_expect(&core, 1, "s", "short");
-    uint64_t waited = core_test_now_ns() - from;
-    CHECK(waited < 60u * MS, "another call waited for %lu us", waited / 1000);
-    core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = call}, NULL, 0);
+    uint32_t slow = begin(1, "r", 60000ull * MS, true);
+    uint32_t quick = begin(1, "s", 60000ull * MS, true);
+    uint32_t first = next_end();
+    CHECK(first == quick && first != 0, "call %u of %u and %u ended first", first, slow, quick);
+    core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = slow}, NULL, 0);
+    CHECK(next_end() == slow, "the long call does not end");
     core_test_expect(&core, 1, "s", "short");
 }
 
-/* ... or ends early: a GiB for the log, of which all but the first KiB would be dropped. */
+/* Another ends early: a GiB for the log, of which all but the first KiB would be dropped. How
+ * little of it is looked at is counted in tests/unit/core/wasi.c. */
 static void long_log(void)
 {
     fresh_core();
     struct core_answer answer;
     CHECK(core_test_call(&core, 1, "w", 1, 20000ull * MS, &answer) && answer.status == TFAAS_OK,
           "%s", tfaas_status_name(answer.status));
-    CHECK(answer.cpu_ns < 20u * MS, "%lu us", answer.cpu_ns / 1000);
     core_answer_free(&answer);
 }
 

@@ -402,8 +402,8 @@ static tfaas_status_t ask_zygote(struct tender *tender, const char *domain,
 }
 
 static tfaas_status_t launch_once(struct tender *tender, const char *domain,
-                                  struct tender_worker *worker,
-                                  bool *zygote_gone, struct tfaas_error *error)
+                                  struct tender_worker *worker, bool *zygote_gone,
+                                  struct tfaas_error *error)
 {
     if (!zygote_lives(tender)) {
         end_zygote(tender);

@@ -173,6 +173,19 @@ export const tests = [
         assert.match(one(rt, 'module.exports = () => { throw new Error("a", { cause: new RangeError("b") }) }').log, /Error: a[^]*Caused by: RangeError: b/);
         assert.match(one(rt, 'module.exports = () => { throw { get message() { throw 1 } } }').log, /Uncaught: /);
     }],
+    ['more headers than the daemon takes', (rt) => {
+        const of = (size) => one(rt, `module.exports = (e, c) => c.headers({ "x-a": "a".repeat(${size}) }).succeed("ok")`);
+        const most = of(12205);
+        assert.deepEqual([most.status, most.text, most.header('x-a').length], [200, 'ok', 12205]);
+        assert.match(most.header('content-type'), /^text\/plain/, 'the default still fits');
+        for (const size of [12206, 20000, 100000]) {
+            const r = of(size);
+            assert.equal(r.status, 500);
+            assert.match(r.log, /RangeError: response headers exceed 12216 bytes/);
+        }
+        const many = one(rt, 'module.exports = (e, c) => { const h = {}; for (let i = 0; i < 1000; i++) h["x-" + i] = "12345678"; return c.headers(h).succeed("ok") }');
+        assert.match(many.log, /RangeError/);
+    }],
     ['no response splitting', (rt) => {
         for (const headers of ['{ "x-a": "1\\r\\nx-b: 2" }', '{ "x-a": "1\\n2" }', '{ "x-a": "\\0" }', '{ "x\\r\\ny": "1" }', '{ "x a": "1" }',
             '{ "": "1" }', '{ "x:": "1" }', '{ "x-a": "\\u20ac" }', '{ "x\\u00e9": "1" }', '{ "x-a": ["1", "2\\r\\n"] }', '{ "x-a": "\\x7f" }',

@@ -1,6 +1,6 @@
 /*
- * cache.c - the compile cache: only what a core of this zygote and this trust domain sealed for this
- * very package opens; everything else is compiled again, and nothing of it is ever run.
+ * cache.c - the compile cache: only what a core of this zygote and this trust domain sealed for
+ * this very package opens; everything else is compiled again, and nothing of it is ever run.
  */
 /* needs: core tests/support/core_child.c tests/support/core_test.c */
 #include "core_test.h"

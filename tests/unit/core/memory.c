@@ -127,8 +127,8 @@ static unsigned random_runs(unsigned runs)
     return wrong;
 }
 
-/* An image taken from an opened slot over `base` after `pages` pages of it were changed and it grew by
- * `grow`; *bytes is what it must hold. */
+/* An image taken from an opened slot over `base` after `pages` pages of it were changed and it grew
+ * by `grow`; *bytes is what it must hold. */
 static void take_changed(struct memory_image *taken, struct memory_image *base, unsigned pages,
                          size_t grow, uint8_t **bytes)
 {
@@ -160,8 +160,7 @@ static void images_over_one_base(void)
     take_changed(&none, &base, 0, 0, &none_bytes);
     take_changed(&grown, &base, 30, 5u * WASM_PAGE, &grown_bytes);
     CHECK(few.lent == &base.own && few.delta_count == 17, "%u pages of its own", few.delta_count);
-    CHECK(none.lent == &base.own && none.delta_count == 0, "%u pages of its own",
-          none.delta_count);
+    CHECK(none.lent == &base.own && none.delta_count == 0, "%u pages of its own", none.delta_count);
     CHECK(grown.lent == &base.own && grown.delta_count == 30, "%u pages of its own",
           grown.delta_count);
     /* Every page of the image differs, or it is larger than the base: whole images. */

@@ -75,9 +75,16 @@ static void test_clock_random_exit(void **state)
     set_up(FUNCTION_REACTOR);
     for (uint64_t id = 0; id < 4; id++) {
         assert_int_equal(CALL("clock_time_get", id, 1, 64), OK);
-        assert_true(peek(64, 8) == 1700000000123456789u);
+        assert_true(peek(64, 8) == 1700000000123000000u); /* in steps of the resolution */
         assert_int_equal(CALL("clock_res_get", id, 64), OK);
         assert_int_equal(peek(64, 8), 1000000);
+    }
+    const uint64_t steps[][2] = {
+        {999999, 0}, {1000000, 1000000}, {UINT64_MAX, 18446744073709000000u}};
+    for (size_t i = 0; i < 3; i++) {
+        run.realtime_ns = steps[i][0];
+        assert_int_equal(CALL("clock_time_get", 0, 1, 64), OK);
+        assert_true(peek(64, 8) == steps[i][1]);
     }
     assert_int_equal(CALL("clock_time_get", 4, 1, 64), INVAL);
     assert_int_equal(CALL("clock_res_get", 4, 64), INVAL);
@@ -86,6 +93,17 @@ static void test_clock_random_exit(void **state)
     assert_int_equal(peek(MEMORY_SIZE - 4, 4), 0x5a5a5a5a);
     assert_int_equal(CALL("random_get", MEMORY_SIZE - 4, 5), FAULT);
     assert_int_equal(CALL("random_get", 1, UINT32_MAX), FAULT);
+    assert_int_equal(fake.sleeps, 0);
+    assert_int_equal(CALL("random_get", 0, MEMORY_SIZE), OK); /* others run between the pieces */
+    assert_int_equal(fake.sleeps, 2);
+    assert_int_equal(fake.slept[0] | fake.slept[1], 0);
+    for (uint32_t i = 0; i < MEMORY_SIZE; i++)
+        assert_int_equal(fake.memory[i], 0x5a);
+    fake.refuse = true; /* ... and the run may end there */
+    assert_int_equal(CALL("random_get", 0, MEMORY_SIZE), CANCELED);
+    fake.refuse = false;
+    run.stop = TFAAS_OK;
+    fake.sleeps = 0;
     assert_int_equal(CALL("sleep", 5000), 0);
     assert_int_equal(fake.slept[0], 5000);
     assert_int_equal(CALL("sleep", (uint64_t)-1), 0);
@@ -138,10 +156,11 @@ static void test_poll(void **state)
     assert_int_equal(peek(1032, 2), OK);
     assert_int_equal(fake.memory[1034], 0);
 
-    put_clock(0, 33, 0, run.realtime_ns + 700, 1); /* absolute */
+    const uint64_t shown = run.realtime_ns - run.realtime_ns % 1000000; /* what the guest sees */
+    put_clock(0, 33, 0, shown + 700, 1);                                /* absolute */
     assert_int_equal(CALL("poll_oneoff", 0, 1024, 1, 2048), OK);
     assert_int_equal(fake.slept[1], 700);
-    put_clock(0, 33, 0, run.realtime_ns - 700, 1); /* gone by: no sleep */
+    put_clock(0, 33, 0, shown, 1); /* gone by: no sleep */
     assert_int_equal(CALL("poll_oneoff", 0, 1024, 1, 2048), OK);
     assert_int_equal(fake.sleeps, 2);
     put_clock(0, 33, 1, UINT64_MAX, 0); /* never negative, which would mean for ever */
@@ -477,6 +496,21 @@ static void test_reactor_streams(void **state)
     tear_down();
 }
 
+/* A host call is not pre-empted: 128 MiB for the log, and no more of it is looked at than the log
+ * takes. */
+static void test_log_beyond_its_limit(void **state)
+{
+    (void)state;
+    set_up(FUNCTION_REACTOR);
+    run.log_limit = 5000;
+    for (uint32_t i = 0; i < 1024; i++)
+        poke_iovec(i * 8, 16384, 131072);
+    assert_int_equal(CALL("fd_write", 2, 0, 1024, 12000), OK);
+    assert_int_equal(peek(12000, 4), 1024 * 131072);
+    assert_int_equal(fake.log_size, 5 * 1024); /* whole pieces; what is over is cut behind this */
+    tear_down();
+}
+
 /* An answer in one piece is held back by the sender, which picks RESPONSE or BODY for it by
  * response_started: that flag is not ours to set. And after the last piece there is nothing. */
 static void test_reactor_single_piece(void **state)
@@ -621,6 +655,7 @@ int main(void)
         cmocka_unit_test(test_readdir),
         cmocka_unit_test(test_iovecs),
         cmocka_unit_test(test_reactor_streams),
+        cmocka_unit_test(test_log_beyond_its_limit),
         cmocka_unit_test(test_reactor_single_piece),
         cmocka_unit_test(test_reactor_bad_response),
         cmocka_unit_test(test_blocked_calls_stop),

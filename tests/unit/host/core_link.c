@@ -423,6 +423,7 @@ static void test_failed_load(void **state)
     assert_string_equal(bad.loaded_text, "handler.js:3:7: SyntaxError");
     struct test_call a = {0};
     assert_int_equal(call_path(link, &a, &bad, "/", "", true), TFAAS_BAD_SCRIPT);
+    assert_true(a.core.load_failed);
 }
 
 static void test_new_revision_while_calls_run(void **state)

@@ -35,12 +35,14 @@ static uint64_t kernel_ns(void)
 static void time_agrees_with_the_kernel(void **state)
 {
     (void)state;
-    const uint64_t kernel_before = kernel_ns(), ours_before = plat_now_ns();
+    /* Ours is read between two of the kernel's, so that it does not matter who else runs. */
+    const uint64_t k1 = kernel_ns(), o1 = plat_now_ns(), k2 = kernel_ns();
     const struct timespec nap = {.tv_nsec = 100000000};
     nanosleep(&nap, NULL);
-    const uint64_t kernel = kernel_ns() - kernel_before, ours = plat_now_ns() - ours_before;
-    const uint64_t difference = kernel > ours ? kernel - ours : ours - kernel;
-    assert_true(difference < kernel / 200);
+    const uint64_t k3 = kernel_ns(), o2 = plat_now_ns(), k4 = kernel_ns();
+    const uint64_t ours = o2 - o1;
+    assert_true(ours >= (k3 - k2) / 200 * 199);
+    assert_true(ours <= (k4 - k1) / 200 * 201);
     plat_clock_refine();
     uint64_t last = 0;
     for (int i = 0; i < 100000; i++) {
@@ -76,8 +78,8 @@ static void a_ring_wakes_once(void **state)
     assert_true(plat_now_ns() - before >= 19000000);
     ring(WORKER_RING_FD);
     const uint64_t again = plat_now_ns();
-    plat_doorbell_wait(5000000000);
-    assert_true(plat_now_ns() - again < 1000000000);
+    plat_doorbell_wait(60000000000);
+    assert_true(plat_now_ns() - again < 30000000000); /* the ring ended it */
     plat_doorbell_wait(0);
 }
 
@@ -106,8 +108,8 @@ static void a_tick_ends_the_sleep(void **state)
     assert_int_equal(ticks, before + 1);
     plat_tick_arm(5000000);
     const uint64_t start = plat_now_ns();
-    plat_doorbell_wait(5000000000);
-    assert_true(plat_now_ns() - start < 1000000000);
+    plat_doorbell_wait(60000000000);
+    assert_true(plat_now_ns() - start < 30000000000); /* the tick ended it */
     assert_int_equal(ticks, before + 2);
 }
 
