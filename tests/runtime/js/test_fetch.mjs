@@ -13,6 +13,62 @@ const evaluate = (rt, expression, request) => {
 const same = (rt, table) => { for (const [expression, expected] of table) assert.deepEqual(evaluate(rt, expression), expected, expression); };
 
 export const tests = [
+    ['JSON in and out stays small', (rt) => {
+        const r = run(rt, 'const { name } = await request.json(); return Response.json({ hello: name })', { method: 'POST', body: '{"name":"w\u00f6rld"}' });
+        assert.equal(r.text, '{"hello":"w\u00f6rld"}');
+        assert.deepEqual(r.calls, { request_read: 1, response_write: 1 });
+        assert.ok(r.dirtyPages <= 22, `${r.dirtyPages} dirty pages`);
+    }],
+    ['a body is read once', (rt) => {
+        const post = (body) => ({ method: 'POST', body });
+        for (const read of ['json', 'text', 'bytes', 'arrayBuffer', 'blob'])
+            for (const again of ['json', 'text', 'bytes'])
+                assert.equal(evaluate(rt, `request.${read}().then(() => request.${again}()).then(() => "twice", (e) => e.name + request.bodyUsed)`,
+                    post('1')), 'TypeErrortrue', `${read} ${again}`);
+        assert.equal(evaluate(rt, 'new Response("x").text().then(() => "once")'), 'once');
+        assert.equal(evaluate(rt, '(async (r) => { await r.text(); return r.text() })(new Response("x")).catch((e) => e.name)'), 'TypeError');
+        assert.deepEqual(evaluate(rt, '[request.bodyUsed, (await request.json()).a, request.bodyUsed, request.body instanceof ReadableStream]', post('{"a":5}')),
+            [false, 5, true, true]);
+        assert.deepEqual(evaluate(rt, '[(request.body, request.bodyUsed), await request.text(), request.bodyUsed]', post('abc')), [false, 'abc', true]);
+        assert.deepEqual(evaluate(rt, '(async (r) => { const reader = r.body.getReader(); return [r.bodyUsed, await r.text().catch((e) => e.name)] })(request)', post('abc')),
+            [true, 'TypeError']);
+        const spent = run(rt, 'const r = new Response("x"); await r.text(); return r');
+        assert.equal(spent.status, 500);
+        assert.match(spent.log, /already read/);
+    }],
+    ['an incoming body that is no JSON, or no UTF-8', (rt) => {
+        const read = (body) => evaluate(rt, 'request.json().then((v) => [v], (e) => e.name)', { method: 'POST', body });
+        assert.equal(read('{"a":'), 'SyntaxError');
+        assert.equal(read(''), 'SyntaxError');
+        assert.equal(read('['.repeat(600) + ']'.repeat(600)), 'RangeError');
+        assert.deepEqual(read('\ufeff{"a":1}'), [{ a: 1 }]);
+        assert.deepEqual(read(Buffer.from([0x22, 0xff, 0xe2, 0x82, 0x22])), ['\ufffd\ufffd']);
+        assert.equal(evaluate(rt, 'request.text()', { method: 'POST', body: Buffer.from([0x61, 0xff]) }), 'a\ufffd');
+        assert.deepEqual(read('{"then":1}'), [{ then: 1 }]);
+        const unheard = run(rt, 'request.json(); await null; return new Response("ok")', { method: 'POST', body: '{' });
+        assert.equal(unheard.text, 'ok');
+        assert.match(unheard.log, /Unhandled promise rejection: SyntaxError/);
+    }],
+    ['what a handler may return', (rt) => {
+        const form = (source) => one(rt, `export default { fetch: ${source} }`);
+        assert.equal(form('() => new Response("plain")').text, 'plain');
+        assert.equal(form('() => Promise.resolve(new Response("promise"))').text, 'promise');
+        assert.equal(form('() => ({ then(done) { done(new Response("thenable")) } })').text, 'thenable');
+        assert.equal(form('async () => ({ then(done) { done(new Response("thenable")) } })').text, 'thenable');
+        assert.equal(form('async () => new (class extends Response {})("derived")').text, 'derived');
+        for (const wrong of ['() => undefined', 'async () => undefined', 'async () => ({ status: 200 })', 'async () => "text"', 'async () => Response.error()',
+            'async () => Object.create(Response.prototype)', '() => Promise.reject(new Error("no"))', 'async () => { throw new Error("no") }']) {
+            const r = form(wrong);
+            assert.equal(r.status, 500, wrong);
+            assert.match(r.log, /TypeError|Error: no/, wrong);
+        }
+        const typed = run(rt, 'return new Response(new Blob(["x"], { type: "text/x\\r\\nset-cookie: a" }))');
+        assert.equal(typed.status, 500);
+        assert.equal(run(rt, 'return new Response(new Blob(["x"], { type: "Text/X" }))').header('content-type'), 'text/x');
+        assert.equal(run(rt, 'return new Response(null, { status: 204 })').status, 204);
+        const changed = run(rt, 'const r = Response.json([1]); r.headers.set("x-b", "2"); return r');
+        assert.deepEqual(changed.fields, [['content-type', 'application/json'], ['x-b', '2']]);
+    }],
     ['Response', (rt) => {
         const r = run(rt, 'return new Response("hi", { status: 201, headers: { "X-A": "1" } })');
         assert.deepEqual([r.code, r.status, r.text], [0, 201, 'hi']);
