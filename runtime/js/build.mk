@@ -21,7 +21,7 @@ JS_ENGINE_CFLAGS := $(JS_COMMON) -std=gnu11 -w -funsigned-char -fno-strict-alias
 # Linear stack. JS recursion gets its RangeError when this runs low, so the engine's native stack must
 # outlast it: measured pairs are 64 KiB with 256 KiB of native stack (about 155 JS calls deep),
 # 128 KiB with 512 KiB (340), 256 KiB with 1 MiB (710).
-JS_STACK ?= 65536
+JS_STACK ?= 131072
 JS_LDFLAGS := $(JS_TARGET) -mexec-model=reactor -Wl,--stack-first -Wl,-z,stack-size=$(JS_STACK) \
 	-Wl,--strip-all -Wl,--gc-sections -Wl,-O2
 
