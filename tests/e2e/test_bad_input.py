@@ -115,7 +115,8 @@ def test_javascript_nested_deeply(t):
         name = t.name('deeper')
         t.status(t.server.put_package(name, {'handler.js': source + '[' * depth + ']' * depth}),
                  200, 201)
-        t.error(t.server.deploy(name, name), 422, 'RangeError: Maximum call stack size exceeded')
+        # Either stack may end first: the runtime's own (a RangeError) or the core's (a trap).
+        t.error(t.server.deploy(name, name), 422, 'call stack')
 
 
 def test_javascript_endless_at_load(t):
