@@ -40,7 +40,7 @@ fi
 fail=0
 if ! command -v cargo >/dev/null 2>&1; then
     echo "Rust is missing: the engine (Wasmtime 48) needs Rust >= 1.95; Debian 12 has 1.63." >&2
-    echo "  Install rustup (rustup.rs), then: rustup toolchain install 1.95 && rustup default 1.95" >&2
+    echo "  Install rustup, then: rustup toolchain install 1.95 && rustup default 1.95" >&2
     fail=1
 else
     minor=$(rustc --version | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
