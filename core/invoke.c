@@ -23,11 +23,6 @@ void invoke_clock(uint64_t now)
     realtime_ns = now;
 }
 
-uint64_t invoke_realtime(void)
-{
-    return realtime_ns;
-}
-
 /* --- host calls of invocation.h --- */
 
 static struct task *task_of(struct invocation *run)

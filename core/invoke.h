@@ -12,7 +12,6 @@ tfaas_status_t invoke_start(const struct tfaas_slot *slot, const uint8_t *payloa
 tfaas_status_t invoke_body(const struct tfaas_slot *slot, const uint8_t *payload) TFAAS_MUST_USE;
 void invoke_cancel(uint32_t id);
 void invoke_clock(uint64_t realtime_ns);
-uint64_t invoke_realtime(void);
 
 /* Runs what must run before the image is taken (start function, _initialize, tfaas_load). */
 tfaas_status_t invoke_load(struct loaded *loaded) TFAAS_MUST_USE;

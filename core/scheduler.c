@@ -25,11 +25,6 @@ static void set_state(struct task *task, enum task_state state)
     task->state = state;
 }
 
-struct task *sched_current(void)
-{
-    return current;
-}
-
 struct task *sched_task_new(bool loading)
 {
     static unsigned hints[2];
@@ -272,11 +267,6 @@ void sched_wake_all(enum task_state state)
         if (tasks[i].state == state)
             sched_ready(&tasks[i]);
     }
-}
-
-bool sched_any(enum task_state state)
-{
-    return in_state[state] > 0;
 }
 
 void sched_setup(void)

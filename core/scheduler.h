@@ -61,8 +61,6 @@ bool sched_run(void);
 /* Wakes sleepers, ends what is past its deadline; ns until the next such event, or -1. */
 int64_t sched_timers(uint64_t now);
 void sched_wake_all(enum task_state state);
-bool sched_any(enum task_state state);
 void sched_setup(void);
-struct task *sched_current(void);
 
 #endif
