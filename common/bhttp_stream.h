@@ -35,13 +35,13 @@ struct bhttp_event {
 
 struct bhttp_reader {
     uint8_t *buffer;
-    size_t capacity, used;
-    unsigned state, varint_held, field_count, informational_count;
-    uint8_t varint[8];
-    uint64_t left;
-    size_t name_at, name_size, total;
-    bool is_indeterminate, is_response, is_trailer;
+    size_t capacity, used; /* of the head or trailers that are being read */
     struct bhttp_head head;
+    uint64_t left;     /* bytes of the part, section or content that are still to come */
+    size_t section_at; /* where the part or the field section begins in the buffer */
+    uint8_t varint[8];
+    unsigned varint_held, state, part, informational_count;
+    bool is_indeterminate, is_trailer, content_seen;
 };
 
 /* `buffer` holds one head or trailer section (BHTTP_HEAD_MAX takes all that may come) and lives as
