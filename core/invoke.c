@@ -5,6 +5,7 @@
 
 #include "message.h"
 #include "random.h"
+#include "told.h"
 #include "wasi.h"
 
 #include <sodium.h>
@@ -21,6 +22,7 @@ static uint64_t realtime_ns;
 void invoke_clock(uint64_t now)
 {
     realtime_ns = now;
+    told_clock(now);
 }
 
 /* --- host calls of invocation.h --- */
