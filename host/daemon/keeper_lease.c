@@ -63,7 +63,7 @@ static void worker_refused(struct keeper_worker *w, tfaas_status_t status, const
     uint64_t age = w->keeper->options.hub->now_ns - w->began_ns;
     worker_fail(w, "the keeper refused", text, size);
     if (status == TFAAS_CONFLICT && (w->was_leased || age > KEEPER_WORKER_MIN_NS))
-        core_link_restart(w->link, "gets no lease any more");
+        core_link_restart(w->link, "is replaced: it gets no lease any more");
 }
 
 static void on_certified(struct core_question *question, tfaas_status_t status,
