@@ -1,7 +1,7 @@
 /*
- * identity_double.h - a worker's identity without a keeper, for tests of sealed calls: keys are made
- * before the core is forked, so that both sides know them. Link with IDENTITY_WRAPS (build.mk) or
- * the same --wrap options in `needs:`.
+ * identity_double.h - a worker's identity without a keeper, for tests of sealed calls: keys are
+ * made before the core is forked, so that both sides know them. Link with IDENTITY_WRAPS (build.mk)
+ * or the same --wrap options in `needs:`.
  */
 #ifndef TFAAS_TESTS_IDENTITY_DOUBLE_H
 #define TFAAS_TESTS_IDENTITY_DOUBLE_H
