@@ -153,6 +153,26 @@ static void say(struct fake_core *core, const struct tfaas_slot *m, const void *
         check(write(core->bell_fd, &one, sizeof one) == (ssize_t)sizeof one);
 }
 
+/* A sealed call: the first byte tells what the core makes of it; else its content comes back. */
+static void answer_sealed(struct fake_core *core, const struct tfaas_slot *got)
+{
+    struct tfaas_slot m = {.kind = TFAAS_METER, .flags = TFAAS_END, .id = got->id};
+    uint8_t first = got->size ? payload[0] : 0;
+    check(got->arg[3] >= 1 && got->arg[3] < TFAAS_SEALING_COUNT);
+    if (first == 1 && got->arg[0] == TFAAS_FUNCTION_ANY) {
+        m.arg[0] = TFAAS_MISDIRECTED;
+        say(core, &m, "fn", 2);
+    } else if (first < 40) {
+        m.arg[0] = first ? TFAAS_KEY_UNKNOWN + first % 4 : TFAAS_NO_LEASE;
+        say(core, &m, NULL, 0);
+    } else {
+        m.kind = TFAAS_RESPONSE;
+        m.flags |= TFAAS_LAST;
+        m.arg[5] = first % TFAAS_STATUS_COUNT;
+        say(core, &m, payload, got->size);
+    }
+}
+
 /* The content of the call is the function's whole response stream; without any: an empty 200. */
 static void answer_invoke(struct fake_core *core, const struct tfaas_slot *got)
 {
@@ -191,6 +211,8 @@ static bool answer(struct fake_core *core)
             m.kind = TFAAS_LOADED;
             m.arg[0] = TFAAS_CANCELLED;
             say(core, &m, NULL, 0);
+        } else if (got.kind == TFAAS_INVOKE && got.flags & TFAAS_SEALED) {
+            answer_sealed(core, &got);
         } else if (got.kind == TFAAS_INVOKE) {
             answer_invoke(core, &got);
         }
