@@ -13,7 +13,6 @@
 #include "receipts.h"
 #include "ring.h"
 #include "scheduler.h"
-#include "sealed_call.h"
 
 #include <sodium.h>
 
@@ -53,7 +52,6 @@ void core_serve(void)
 {
     cache_enter(plat_domain()); /* first: it wipes what is not this domain's */
     random_reseed();
-    sealed_setup();
     call_enter(); /* and with it the power to make local reports goes from a worker */
     void *window = plat_window();
     message_setup(window);

@@ -2,27 +2,12 @@
  * before the next one gets its memory. */
 #include "sealed_internal.h"
 
-#include "replay.h"
-#include "sessions.h"
-
 #include <stdlib.h>
 
 #define KEPT_MAX 16u /* idle ones that are kept */
 
 static struct sealed_call *kept;
 static unsigned kept_count;
-
-static void on_key_ended(struct request_key *key)
-{
-    replay_free(key->replay);
-    key->replay = NULL;
-    sessions_end_key(key->public_key);
-}
-
-void sealed_setup(void)
-{
-    identity_key_ended = on_key_ended;
-}
 
 struct sealed_call *sealed_new(enum tfaas_sealing kind)
 {

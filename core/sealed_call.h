@@ -12,8 +12,6 @@
 
 struct sealed_call;
 
-/* In a worker, before its first message: what goes with a request key that ends. */
-void sealed_setup(void);
 /* NULL: out of memory. */
 struct sealed_call *sealed_new(enum tfaas_sealing kind);
 /* Wipes it and keeps the memory for the next call. NULL is fine. */
