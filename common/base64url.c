@@ -15,8 +15,12 @@ tfaas_status_t base64url_encode(struct span data, char *out, size_t capacity)
 
 tfaas_status_t base64url_decode(struct span text, uint8_t *out, size_t capacity, size_t *out_size)
 {
+    uint8_t high = 0;
     *out_size = 0;
-    if (text.size % 4 == 1)
+    /* libsodium's decoder takes some bytes above ASCII for characters of the alphabet. */
+    for (size_t i = 0; i < text.size; i++)
+        high |= text.data[i];
+    if (text.size % 4 == 1 || high & 0x80)
         return TFAAS_BAD_REQUEST;
     if (text.size / 4 * 3 + (text.size % 4 ? text.size % 4 - 1 : 0) > capacity)
         return TFAAS_TOO_LARGE;

@@ -151,11 +151,10 @@ uint64_t plat_now_ns(void)
 
 void random_bytes(uint8_t *to, size_t size)
 {
+    static uint32_t count; /* ids differ */
     memset(to, 0x77, size);
-    static uint8_t count;
-    to[size - 1] = ++count; /* ids differ */
-    if (size > 4)
-        to[1] = count;
+    count++;
+    memcpy(to, &count, size < sizeof(count) ? size : sizeof(count));
 }
 
 /* --- one call --- */
