@@ -90,6 +90,38 @@ def open_response(context, enc, aead, message, label=b"message/bhttp response"):
     return AEADS[aead][2](key).decrypt(base, message[size:], b"")
 
 
+# --- chunked OHTTP, written from draft-ietf-ohai-chunked-ohttp-08 ---
+
+def varint(n):
+    return n.to_bytes(1, "big") if n < 64 else (n | 1 << 14).to_bytes(2, "big") if n < 1 << 14 \
+        else (n | 2 << 30).to_bytes(4, "big")
+
+
+def seal_chunks(seal, data, size):
+    out, pieces = b"", [data[i:i + size] for i in range(0, len(data), size)]
+    for i, piece in enumerate(pieces[:-1]):
+        sealed = seal(piece, b"", i)
+        out += varint(len(sealed)) + sealed
+    return out + varint(0) + seal(pieces[-1], b"final", len(pieces) - 1)
+
+
+def open_chunks(open_one, data):
+    out, at, count = b"", 0, 0
+    while True:
+        width = 1 << (data[at] >> 6)
+        size = int.from_bytes(data[at:at + width], "big") & (1 << (8 * width - 2)) - 1
+        at += width
+        if size == 0:
+            return out + open_one(data[at:], b"final", count)
+        assert at + size <= len(data)
+        out += open_one(data[at:at + size], b"", count)
+        at, count = at + size, count + 1
+
+
+def nonce_for(base, count):
+    return (int.from_bytes(base, "big") ^ count).to_bytes(12, "big")
+
+
 # --- tests: each yields nothing and raises when something is wrong ---
 
 def hpke_ours_to_theirs(tool, aead, psk):
@@ -140,6 +172,38 @@ def ohttp_we_are_server(tool, aead):
     assert open_response(context, enc, aead, tool("respond", response)) == response
 
 
+CHUNKED = (b"message/bhttp chunked request", b"message/bhttp chunked response")
+
+
+def chunked_we_are_client(tool, aead):
+    _, config, secret = tool("key", b"\x09", os.urandom(32))
+    request, response = os.urandom(40000), os.urandom(30000)
+    message = tool("chunked-encapsulate", aead.to_bytes(2, "big"), len(config).to_bytes(2, "big") + config,
+                   (16384).to_bytes(2, "big"), request)
+    enc = message[7:39]
+    context = suite(aead).create_recipient_context(enc, secret_key(secret), CHUNKED[0] + b"\0" + message[:7])
+    assert open_chunks(lambda c, aad, _: context.open(c, aad), message[39:]) == request
+    nonce = os.urandom(32)
+    key, base = response_keys(context, enc, aead, nonce, CHUNKED[1])
+    answer = nonce + seal_chunks(lambda p, aad, n: AEADS[aead][2](key).encrypt(nonce_for(base, n), p, aad),
+                                 response, 700)
+    assert tool("chunked-open", b"\x11", answer) == response
+
+
+def chunked_we_are_server(tool, aead):
+    _, config, _ = tool("key", b"\x09", os.urandom(32))
+    request, response = os.urandom(5000), os.urandom(50000)
+    header = config[:3] + (1).to_bytes(2, "big") + aead.to_bytes(2, "big")
+    enc, context = suite(aead).create_sender_context(KEM.deserialize_public_key(config[3:35]),
+                                                     CHUNKED[0] + b"\0" + header)
+    message = header + enc + seal_chunks(lambda p, aad, _: context.seal(p, aad), request, 900)
+    assert tool("chunked-decapsulate", b"\x05", message) == request
+    answer = tool("chunked-respond", (16384).to_bytes(2, "big"), response)
+    key, base = response_keys(context, enc, aead, answer[:32], CHUNKED[1])
+    assert open_chunks(lambda c, aad, n: AEADS[aead][2](key).decrypt(nonce_for(base, n), c, aad),
+                       answer[32:]) == response
+
+
 def own_vectors(_tool):
     """tests/vectors/protocol/ohttp.json: the same bytes come from pyhpke."""
     with open(os.path.join(VECTORS, "protocol", "ohttp.json"), encoding="ascii") as f:
@@ -170,7 +234,8 @@ def main():
     passed = failed = 0
     tests = [(f"{f.__name__} aead {a} psk {p}", f, (a, p)) for f in (hpke_ours_to_theirs, hpke_theirs_to_ours)
              for a in (2, 3) for p in (False, True)]
-    tests += [(f"{f.__name__} aead {a}", f, (a,)) for f in (ohttp_we_are_client, ohttp_we_are_server) for a in (2, 3)]
+    tests += [(f"{f.__name__} aead {a}", f, (a,)) for f in
+              (ohttp_we_are_client, ohttp_we_are_server, chunked_we_are_client, chunked_we_are_server) for a in (2, 3)]
     tests += [(f.__name__, f, ()) for f in (own_vectors, rfc9458)]
     tool = Tool(sys.argv[1])
     for name, f, args in tests:
