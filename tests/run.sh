@@ -49,6 +49,7 @@ done
 [ -x tests/runtime/js/run.sh ] && run runtime/js tests/runtime/js/run.sh
 [ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
 [ -x tests/interop/run.sh ] && run interop tests/interop/run.sh
+[ -x tests/ct/run.sh ] && run ct tests/ct/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
 run e2e python3 tests/e2e/run.py
 # The same tests where foreign bytes come in, against the daemon under the sanitizers.
