@@ -106,11 +106,11 @@ static bool signed_by_intel(struct evidence_context *c, X509 *root, const struct
                             const char *name)
 {
     uint8_t signature[64];
-    AUTO(certs) STACK_OF(X509) *chain = evidence_pem_certificates(c, pem, name);
+    AUTO(certs) certificates_t *chain = evidence_pem_certificates(c, pem, name);
     if (!chain)
         return false;
     X509 *signer = sk_X509_value(chain, 0);
-    STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
+    revocation_lists_t *crls = sk_X509_CRL_new_null();
     bool good = crls && sk_X509_CRL_push(crls, l->root_crl) > 0 &&
                 evidence_chain(c, EVIDENCE_INTEL, signer, chain, root, crls, 2, name);
     sk_X509_CRL_free(crls);
@@ -201,11 +201,11 @@ bool collateral_check_pck_crl(struct evidence_context *c, const struct collatera
     if (!pem)
         return false;
     AUTO(certs)
-    STACK_OF(X509) *chain = evidence_pem_certificates(c, text_span(pem), "PCK CRL issuer");
+    certificates_t *chain = evidence_pem_certificates(c, text_span(pem), "PCK CRL issuer");
     if (!chain)
         return false;
     X509 *issuer = sk_X509_value(chain, 0);
-    STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
+    revocation_lists_t *crls = sk_X509_CRL_new_null();
     bool good = crls && sk_X509_CRL_push(crls, l->root_crl) > 0 &&
                 evidence_chain(c, EVIDENCE_INTEL, issuer, chain, root, crls, 2, "PCK CRL issuer");
     sk_X509_CRL_free(crls);

@@ -267,7 +267,7 @@ static bool generation_of(struct evidence_context *c, X509 *vek)
 }
 
 /* The bundle holds the intermediate and, if at all, the pinned ARK of that generation. */
-static bool bundle_fits(struct evidence_context *c, STACK_OF(X509) * bundle, X509 *ark)
+static bool bundle_fits(struct evidence_context *c, certificates_t *bundle, X509 *ark)
 {
     for (int i = 0; i < sk_X509_num(bundle); i++) {
         X509 *one = sk_X509_value(bundle, i);
@@ -302,7 +302,7 @@ static X509 *key_certificate(struct evidence_context *c)
     }
     if (bytes.size == 0 || bytes.data[0] == 0x30)
         return evidence_certificate(c, bytes, "VEK");
-    AUTO(certs) STACK_OF(X509) *all = evidence_pem_certificates(c, bytes, "VEK");
+    AUTO(certs) certificates_t *all = evidence_pem_certificates(c, bytes, "VEK");
     if (all && sk_X509_num(all) == 1)
         return sk_X509_shift(all);
     evidence_fail(c, "VEK: not one certificate");
@@ -317,7 +317,7 @@ static bool key_holds(struct evidence_context *c, const struct report *report, X
     if (!ca.data)
         return evidence_fail(c, "no CA bundle");
     AUTO(certs)
-    STACK_OF(X509) *bundle =
+    certificates_t *bundle =
         evidence_pem_certificates(c, (struct span){ca.data, ca.size}, "CA bundle");
     AUTO(x509)
     X509 *ark = evidence_certificate(c, c->roots.ark[c->appraisal->u.snp.generation], "ARK");

@@ -5,9 +5,6 @@
  */
 #include "evidence_internal.h"
 #include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/param_build.h>
-#include <openssl/pem.h>
 #include <time.h>
 
 bool der_read(struct cursor *c, struct der_item *item)
@@ -56,35 +53,6 @@ X509 *evidence_certificate(struct evidence_context *c, struct span der, const ch
     return NULL;
 }
 
-STACK_OF(X509) *
-    evidence_pem_certificates(struct evidence_context *c, struct span pem, const char *what)
-{
-    if (!pem.data || pem.size == 0 || pem.size > EVIDENCE_CERTS_SIZE_MAX) {
-        evidence_fail(c, "%s: no certificates, or too many", what);
-        return NULL;
-    }
-    STACK_OF(X509) *all = sk_X509_new_null();
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-    bool good = all && bio;
-    while (good) {
-        X509 *one = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-        if (!one) {
-            /* only the end of the text may end the list, not a certificate that does not parse */
-            good = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-            break;
-        }
-        good = sk_X509_num(all) < (int)EVIDENCE_CERTS_MAX && sk_X509_push(all, one) > 0;
-        if (!good)
-            X509_free(one);
-    }
-    BIO_free(bio);
-    if (good && sk_X509_num(all) > 0)
-        return all;
-    sk_X509_pop_free(all, X509_free);
-    evidence_fail(c, "%s: not a list of PEM certificates", what);
-    return NULL;
-}
-
 static bool time_of(const ASN1_TIME *t, int64_t *unix_time)
 {
     struct tm tm;
@@ -120,13 +88,13 @@ static bool algorithms(enum evidence_vendor vendor, X509 *certificate, bool leaf
 }
 
 static bool chain_holds(struct evidence_context *c, enum evidence_vendor vendor,
-                        X509_STORE_CTX *verifier, X509 *root, STACK_OF(X509_CRL) * crls, int length,
+                        X509_STORE_CTX *verifier, X509 *root, revocation_lists_t *crls, int length,
                         const char *what)
 {
     if (X509_verify_cert(verifier) != 1)
         return evidence_fail(c, "%s: %s", what,
                              X509_verify_cert_error_string(X509_STORE_CTX_get_error(verifier)));
-    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(verifier);
+    certificates_t *chain = X509_STORE_CTX_get0_chain(verifier);
     if (sk_X509_num(chain) != length || X509_cmp(sk_X509_value(chain, length - 1), root) != 0)
         return evidence_fail(c, "%s: not a chain of %d to the pinned root", what, length);
     int64_t end;
@@ -147,7 +115,7 @@ static bool chain_holds(struct evidence_context *c, enum evidence_vendor vendor,
 }
 
 bool evidence_chain(struct evidence_context *c, enum evidence_vendor vendor, X509 *leaf,
-                    STACK_OF(X509) * others, X509 *root, STACK_OF(X509_CRL) * crls, int length,
+                    certificates_t *others, X509 *root, revocation_lists_t *crls, int length,
                     const char *what)
 {
     X509_STORE *store = X509_STORE_new();
