@@ -277,7 +277,10 @@ static tfaas_status_t step_padding(struct bhttp_reader *r, struct cursor *in, bo
             return refuse(why, "message: padding is not zero");
     if (last) {
         event->kind = BHTTP_END;
-        event->head = r->head;
+        event->head = (struct bhttp_head){.is_response = r->head.is_response,
+                                          .status = r->head.status,
+                                          .fields = r->head.fields,
+                                          .size = r->head.size};
         r->state = DONE;
     } else {
         *starved = true;

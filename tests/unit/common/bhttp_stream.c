@@ -68,6 +68,7 @@ static void say_event(struct seen *s, const struct bhttp_event *e)
         break;
     case BHTTP_END:
         say(s, "\n--\n", text(""), "");
+        assert_null(e->head.method.data); /* its bytes have been written over */
         say_fields(s, e->head.fields);
         s->whole = true;
         break;
