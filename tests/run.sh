@@ -47,6 +47,7 @@ for binary in ${TEST_BINARIES:-}; do
     run "${binary#build/}" "$binary"
 done
 [ -x tests/runtime/js/run.sh ] && run runtime/js tests/runtime/js/run.sh
+[ -x build/tfaas ] && run evidence python3 -B tests/evidence/run.py
 [ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
 run e2e python3 tests/e2e/run.py
