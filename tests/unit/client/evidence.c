@@ -119,6 +119,18 @@ static void every_prefix_is_rejected(void **state)
     drop(&e);
 }
 
+static void a_report_has_one_size(void **state)
+{
+    (void)state;
+    struct tfaas_evidence e = load_snp(1680636223, "milan-v2-virtee", "ask_ark_milan.pem");
+    size_t size = e.quote.size;
+    ((uint8_t *)e.quote.data)[size] = 0;
+    for (e.quote.size = 0; e.quote.size < size + 2; e.quote.size += e.quote.size < size - 9 ? 9 : 1)
+        assert_int_equal(appraise(&e).verdict,
+                         e.quote.size == size ? TFAAS_VERDICT_ACCEPT : TFAAS_VERDICT_REJECT);
+    drop(&e);
+}
+
 static void roots_are_the_published_ones(void **state)
 {
     (void)state;
@@ -328,6 +340,7 @@ int main(void)
         cmocka_unit_test(every_signed_bit_of_a_quote),
         cmocka_unit_test(every_signed_bit_of_a_report),
         cmocka_unit_test(every_prefix_is_rejected),
+        cmocka_unit_test(a_report_has_one_size),
         cmocka_unit_test(roots_are_the_published_ones),
         cmocka_unit_test(fields_for_a_policy),
         cmocka_unit_test(fields_of_an_snp_report),
