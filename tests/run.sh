@@ -63,6 +63,7 @@ done
 [ -x build/tfaas ] && run evidence python3 -B tests/evidence/run.py
 [ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
 [ -x tests/interop/run.sh ] && run interop tests/interop/run.sh
+[ -x tests/ct/run.sh ] && run ct tests/ct/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
 run model python3 tests/model/run.py --install
 run e2e python3 tests/e2e/run.py
