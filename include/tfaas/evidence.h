@@ -37,9 +37,10 @@ enum tfaas_verdict {
                            */
 };
 
-/* Intel's words for a TCB level (PCS API, TCB Info v3). From UP_TO_DATE on, greater is worse.
- * NONE: there is no such statement (SNP, or rejected before one was found). UNKNOWN: no
- * collateral was given. REVOKED is always rejected. */
+/* Intel's words for a TCB level (PCS API v4, TCB Info v3; the two of a relaunch: Intel's QVL for TD
+ * report 1.5, launched on an old module that has been updated since). NONE: there is no such
+ * statement (SNP, or rejected before one was found). UNKNOWN: no collateral was given. REVOKED is
+ * always rejected. */
 enum tfaas_tcb_status {
     TFAAS_TCB_NONE,
     TFAAS_TCB_UNKNOWN,
@@ -50,6 +51,8 @@ enum tfaas_tcb_status {
     TFAAS_TCB_OUT_OF_DATE,
     TFAAS_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
     TFAAS_TCB_REVOKED,
+    TFAAS_TCB_TD_RELAUNCH_ADVISED,
+    TFAAS_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED,
 };
 
 enum tfaas_snp_generation {
@@ -103,7 +106,7 @@ struct tfaas_snp_fields {
     enum tfaas_snp_generation generation; /* of the certificate chain; NONE until it holds */
     enum tfaas_snp_signer signer;
     uint32_t version, guest_svn, vmpl, signature_algo, flags;
-    uint64_t policy, platform_info;
+    uint64_t policy, platform_info, launch_mit_vector, current_mit_vector; /* vectors: version 5 */
     bool smt_allowed, migrate_ma_allowed, single_socket;
     uint8_t family_id[16], image_id[16], host_data[32], id_key_digest[48], author_key_digest[48];
     uint8_t report_id[32], report_id_ma[32], chip_id[64];
@@ -146,6 +149,7 @@ struct tfaas_appraisal {
     /* SGX, TDX: from the PCK certificate */
     uint8_t fmspc[6], pce_id[2], pck_cpu_svn[16];
     uint16_t pck_pce_svn;
+    uint8_t platform_instance_id[16];    /* all zeros: the certificate has none (Processor CA) */
     bool pck_platform_ca;                /* issued by the Platform CA, else by the Processor CA */
     uint32_t tcb_evaluation_data_number; /* the lower one of TCB info and QE identity */
     int64_t tcb_date_unix;               /* of the matching TCB level */
@@ -159,10 +163,10 @@ struct tfaas_appraisal {
     struct tfaas_bytes hcl_runtime_data; /* JSON inside evidence->hcl, borrowed */
 };
 
-/* Judges `evidence`. The result is in *appraisal, which is written in full. The returned status is
- * OK whenever there is a verdict, also for REJECT; BAD_REQUEST when the input contradicts itself
- * (no TEE named, no quote); NO_SPACE when memory ran out. Then the verdict is REJECT too.
- * Thread-safe; keeps nothing. */
+/* Judges `evidence`. The result is in *appraisal, which is written in full. OK whenever there is a
+ * verdict, also for REJECT (memory that ran out is one, too); BAD_REQUEST when there is nothing to
+ * judge (no TEE named, no quote): then the verdict is REJECT as well. Thread-safe; keeps nothing.
+ */
 tfaas_status_t tfaas_evidence_appraise(const struct tfaas_evidence *evidence,
                                        struct tfaas_appraisal *appraisal) TFAAS_MUST_USE;
 
