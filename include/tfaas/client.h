@@ -39,8 +39,6 @@
 extern "C" {
 #endif
 
-#define TFAAS_API __attribute__((visibility("default")))
-
 /* --- errors: name, exit code of `tfaas`, sentence --- */
 
 /* Exit codes: 0 ok, 1 failed, 64 usage, 5 verification failed (never from the network alone),
@@ -113,9 +111,9 @@ struct tfaas_failure {
 };
 
 /* "evidence_expired", its sentence, its exit code. Values outside the list read as USAGE. */
-TFAAS_API const char *tfaas_client_error_name(enum tfaas_client_error error);
-TFAAS_API const char *tfaas_client_error_text(enum tfaas_client_error error);
-TFAAS_API int tfaas_client_error_exit(enum tfaas_client_error error);
+const char *tfaas_client_error_name(enum tfaas_client_error error);
+const char *tfaas_client_error_text(enum tfaas_client_error error);
+int tfaas_client_error_exit(enum tfaas_client_error error);
 
 /* --- transport: who carries bytes; libcurl unless the caller brings one --- */
 
@@ -164,11 +162,11 @@ struct tfaas_client_options {
     unsigned flags;
 };
 
-TFAAS_API enum tfaas_client_error
+enum tfaas_client_error
 tfaas_client_open(const struct tfaas_client_options *options, struct tfaas_client **out,
                   struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* Wipes the keys of its sessions. NULL does nothing. */
-TFAAS_API void tfaas_client_close(struct tfaas_client *client);
+void tfaas_client_close(struct tfaas_client *client);
 
 /* --- verification --- */
 
@@ -204,17 +202,17 @@ struct tfaas_verification {
 #define TFAAS_VERIFY_ANEW 1u /* flags: fetch although what is there is still good */
 
 /* Fetches and checks. tfaas_client_call does it by itself when it has to. */
-TFAAS_API enum tfaas_client_error tfaas_client_verify(struct tfaas_client *client, unsigned flags,
+enum tfaas_client_error tfaas_client_verify(struct tfaas_client *client, unsigned flags,
                                                       struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* What the last verification found; valid until the next call on the client. NULL: none yet. */
-TFAAS_API const struct tfaas_verification *
+const struct tfaas_verification *
 tfaas_client_verification(const struct tfaas_client *client);
 /* Everything that was verified, as JSON text to verify it again offline: malloc'ed, for free(). */
-TFAAS_API enum tfaas_client_error tfaas_client_bundle(const struct tfaas_client *client, char **out,
+enum tfaas_client_error tfaas_client_bundle(const struct tfaas_client *client, char **out,
                                                       struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* Verifies such a bundle without a network. `at`: the moment to judge for; 0: when it was made.
  * `domain` NULL: the one it is for. *to is written in full, also on failure. */
-TFAAS_API enum tfaas_client_error
+enum tfaas_client_error
 tfaas_bundle_verify(const char *bundle, size_t bundle_size, const char *policy, const char *domain,
                     const char *collateral, int64_t at, struct tfaas_verification *to,
                     struct tfaas_failure *failure) TFAAS_MUST_USE;
@@ -222,10 +220,10 @@ tfaas_bundle_verify(const char *bundle, size_t bundle_size, const char *policy, 
 /* --- policies --- */
 
 /* The policy without a policy: safe, so it accepts no core at all. Static text. */
-TFAAS_API const char *tfaas_policy_default(void);
+const char *tfaas_policy_default(void);
 /* What a policy accepts, in sentences: malloc'ed, for free(). POLICY_INVALID: failure->text is
  * "LINE:COLUMN: what is wrong". */
-TFAAS_API enum tfaas_client_error tfaas_policy_explain(const char *policy, char **out,
+enum tfaas_client_error tfaas_policy_explain(const char *policy, char **out,
                                                        struct tfaas_failure *failure)
     TFAAS_MUST_USE;
 
@@ -285,11 +283,11 @@ struct tfaas_response {
 
 /* An error status of the function, or of the core inside the sealed answer, is an OK here. Failed
  * for a reason of the host alone, a call may still have run. */
-TFAAS_API enum tfaas_client_error tfaas_client_call(struct tfaas_client *client,
+enum tfaas_client_error tfaas_client_call(struct tfaas_client *client,
                                                     const struct tfaas_request *request,
                                                     struct tfaas_response **out,
                                                     struct tfaas_failure *failure) TFAAS_MUST_USE;
-TFAAS_API void tfaas_response_free(struct tfaas_response *response);
+void tfaas_response_free(struct tfaas_response *response);
 
 /* --- receipts, offline --- */
 
@@ -303,12 +301,12 @@ struct tfaas_receipt_claims {
 
 /* Is it of a core that this verification covers? The lease's times are compared with the
  * receipt's own time only. */
-TFAAS_API enum tfaas_client_error
+enum tfaas_client_error
 tfaas_receipt_verify(const char *receipt, const struct tfaas_verification *of,
                      struct tfaas_receipt_claims *to, struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* Sorts verified claims by instance and number. RECEIPT_DUPLICATE, RECEIPT_GAP (one that was never
  * handed out, or is not among these). */
-TFAAS_API enum tfaas_client_error tfaas_receipt_sequences(struct tfaas_receipt_claims *claims,
+enum tfaas_client_error tfaas_receipt_sequences(struct tfaas_receipt_claims *claims,
                                                           size_t count,
                                                           struct tfaas_failure *failure)
     TFAAS_MUST_USE;
@@ -323,7 +321,7 @@ struct tfaas_seal_options {
     const uint8_t *log_key; /* package: 32 bytes, or NULL: it logs nothing */
 };
 /* To the sealing key of `to`, which must be a verification that holds. *out is malloc'ed. */
-TFAAS_API enum tfaas_client_error tfaas_seal(const struct tfaas_verification *to,
+enum tfaas_client_error tfaas_seal(const struct tfaas_verification *to,
                                              const struct tfaas_seal_options *options,
                                              struct tfaas_bytes content, uint8_t **out,
                                              size_t *out_size,
