@@ -44,8 +44,9 @@ static client_error_t platform_check(const struct policy *policy, const struct a
     for (size_t i = 0; i < policy->platform_count && !good; i++)
         good = policy->platforms[i].size == found->platform_id_size &&
                memcmp(policy->platforms[i].id, found->platform_id, found->platform_id_size) == 0;
-    return check_note(report, "platform", good ? TFAAS_CLIENT_OK : TFAAS_CLIENT_PLATFORM_NOT_ALLOWED,
-                      failure, expected, got);
+    return check_note(report, "platform",
+                      good ? TFAAS_CLIENT_OK : TFAAS_CLIENT_PLATFORM_NOT_ALLOWED, failure, expected,
+                      got);
 }
 
 /* --- the software root --- */
@@ -59,12 +60,10 @@ static client_error_t appraise_simulated(const struct verify_input *input, struc
     to->tee = "simulated";
     to->simulated = true;
     report->simulated = true;
-    client_error_t error =
-        check_note(report, "tee",
-                   input->policy->allow_simulated ? TFAAS_CLIENT_OK
-                                                  : TFAAS_CLIENT_SIMULATED_REFUSED,
-                   failure, input->policy->allow_simulated ? "simulated or hardware" : "hardware",
-                   "SIMULATED");
+    client_error_t error = check_note(
+        report, "tee",
+        input->policy->allow_simulated ? TFAAS_CLIENT_OK : TFAAS_CLIENT_SIMULATED_REFUSED, failure,
+        input->policy->allow_simulated ? "simulated or hardware" : "hardware", "SIMULATED");
     if (error)
         return error;
     tfaas_status_t status = simulated_read(evidence, &simulated, &why);
@@ -78,9 +77,9 @@ static client_error_t appraise_simulated(const struct verify_input *input, struc
     to->measurement_is_core = true;
     crypto_hash_sha256(to->platform_id, simulated.root_key.data, simulated.root_key.size);
     to->platform_id_size = 32;
-    error = check_note(report, "genuine", TFAAS_CLIENT_OK, failure,
-                       "signed by the key that it names",
-                       "it is; whoever runs the host holds that key");
+    error =
+        check_note(report, "genuine", TFAAS_CLIENT_OK, failure, "signed by the key that it names",
+                   "it is; whoever runs the host holds that key");
     return error ? error : platform_check(input->policy, to, report, failure);
 }
 
@@ -108,8 +107,7 @@ static client_error_t tcb_check_snp(const struct policy *policy,
         error = snp->generation == TFAAS_SNP_MILAN ? TFAAS_CLIENT_MILAN_REFUSED
                                                    : TFAAS_CLIENT_TCB_REFUSED;
     else if (tcb->fmc < wanted->fmc || tcb->boot_loader < wanted->boot_loader ||
-             tcb->tee < wanted->tee || tcb->snp < wanted->snp ||
-             tcb->microcode < wanted->microcode)
+             tcb->tee < wanted->tee || tcb->snp < wanted->snp || tcb->microcode < wanted->microcode)
         error = TFAAS_CLIENT_TCB_REFUSED;
     return check_note(report, "tcb", error, failure, expected, got);
 }
@@ -130,9 +128,8 @@ static client_error_t tcb_check_intel(const struct policy *policy,
     }
     snprintf(got, sizeof(got), "%s%s%s", status ? status : "no statement",
              open ? ", open advisory " : "", open ? open : "");
-    return check_note(report, "tcb",
-                      good && !open ? TFAAS_CLIENT_OK : TFAAS_CLIENT_TCB_REFUSED, failure,
-                      "a status and advisories that the policy accepts", got);
+    return check_note(report, "tcb", good && !open ? TFAAS_CLIENT_OK : TFAAS_CLIENT_TCB_REFUSED,
+                      failure, "a status and advisories that the policy accepts", got);
 }
 
 static bool td_allowed(const struct policy *policy, const struct tfaas_tdx_fields *td)
@@ -141,8 +138,8 @@ static bool td_allowed(const struct policy *policy, const struct tfaas_tdx_field
         const struct policy_td *allowed = &policy->tds[i];
         bool good = memcmp(allowed->mr_td, td->mr_td, 48) == 0;
         for (size_t k = 0; k < 4; k++)
-            good = good && (allowed->rt_mr_any[k] ||
-                            memcmp(allowed->rt_mr[k], td->rt_mr[k], 48) == 0);
+            good =
+                good && (allowed->rt_mr_any[k] || memcmp(allowed->rt_mr[k], td->rt_mr[k], 48) == 0);
         if (good)
             return true;
     }
@@ -150,8 +147,7 @@ static bool td_allowed(const struct policy *policy, const struct tfaas_tdx_field
 }
 
 static client_error_t launch_check(const struct policy *policy, const struct tfaas_appraisal *found,
-                                   struct tfaas_verification *report,
-                                   struct tfaas_failure *failure)
+                                   struct tfaas_verification *report, struct tfaas_failure *failure)
 {
     char got[97] = "";
     bool good = false;
@@ -199,9 +195,9 @@ client_error_t appraise_hardware(const struct policy *policy, const struct tfaas
         error = found->tee == TFAAS_TEE_SNP ? tcb_check_snp(policy, found, report, failure)
                                             : tcb_check_intel(policy, found, report, failure);
     if (!error)
-        error = check_note(report, "debug",
-                           found->debug ? TFAAS_CLIENT_DEBUG_REFUSED : TFAAS_CLIENT_OK, failure,
-                           "off", found->debug ? "on" : "off");
+        error =
+            check_note(report, "debug", found->debug ? TFAAS_CLIENT_DEBUG_REFUSED : TFAAS_CLIENT_OK,
+                       failure, "off", found->debug ? "on" : "off");
     if (!error)
         error = launch_check(policy, found, report, failure);
     if (error)
@@ -215,10 +211,14 @@ client_error_t appraise_hardware(const struct policy *policy, const struct tfaas
  * it. VCEK 63da758d-e664-4564-adc5-f4b93be8accd, VLEK a8074bc2-a25a-483e-aae6-39c045a0b8a1, ASK
  * 4ab7b379-bbac-4fe4-a02f-05aef327c782, ARK c0b406a4-a803-4952-9743-3fb6014cd0ae. */
 static const uint8_t guids[][16] = {
-    {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64, 0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac, 0xcd},
-    {0xa8, 0x07, 0x4b, 0xc2, 0xa2, 0x5a, 0x48, 0x3e, 0xaa, 0xe6, 0x39, 0xc0, 0x45, 0xa0, 0xb8, 0xa1},
-    {0x4a, 0xb7, 0xb3, 0x79, 0xbb, 0xac, 0x4f, 0xe4, 0xa0, 0x2f, 0x05, 0xae, 0xf3, 0x27, 0xc7, 0x82},
-    {0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52, 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0, 0xae},
+    {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64, 0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac,
+     0xcd},
+    {0xa8, 0x07, 0x4b, 0xc2, 0xa2, 0x5a, 0x48, 0x3e, 0xaa, 0xe6, 0x39, 0xc0, 0x45, 0xa0, 0xb8,
+     0xa1},
+    {0x4a, 0xb7, 0xb3, 0x79, 0xbb, 0xac, 0x4f, 0xe4, 0xa0, 0x2f, 0x05, 0xae, 0xf3, 0x27, 0xc7,
+     0x82},
+    {0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52, 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0,
+     0xae},
 };
 
 static uint32_t little32(struct cursor *c)
@@ -320,9 +320,9 @@ client_error_t appraise(const struct verify_input *input, const struct collectio
         if (strcmp(collection->evidence_type, types[i].type) != 0)
             continue;
         struct tfaas_appraisal *found = calloc(1, sizeof(*found));
-        client_error_t error =
-            found ? appraise_bytes(input, types[i].tee, collection, found, failure)
-                  : client_fail(failure, TFAAS_CLIENT_NO_MEMORY, "evidence");
+        client_error_t error = found
+                                   ? appraise_bytes(input, types[i].tee, collection, found, failure)
+                                   : client_fail(failure, TFAAS_CLIENT_NO_MEMORY, "evidence");
         if (!error)
             error = appraise_hardware(input->policy, found, to, report, failure);
         free(found);

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define COLLECTION_TYPE  "tag:tfaas,2026:evidence"
-#define STATEMENT_TYPE   "application/vnd.tfaas.key-statement+cbor"
-#define BUNDLE_TYPE      "tag:tfaas,2026:bundle"
+#define COLLECTION_TYPE        "tag:tfaas,2026:evidence"
+#define STATEMENT_TYPE         "application/vnd.tfaas.key-statement+cbor"
+#define BUNDLE_TYPE            "tag:tfaas,2026:bundle"
 #define INDICATOR_EVIDENCE     4 /* draft-ietf-rats-msg-wrap: cm-type bits */
 #define INDICATOR_ENDORSEMENTS 2
 
@@ -76,9 +76,8 @@ client_error_t collection_read(const char *text, size_t size, struct collection 
                            root ? "another value" : where.text);
     }
     to->storage = malloc(size + 1); /* decoded is shorter than encoded */
-    client_error_t error = to->storage
-                               ? read_collection(root, to, failure)
-                               : client_fail(failure, TFAAS_CLIENT_NO_MEMORY, "evidence");
+    client_error_t error = to->storage ? read_collection(root, to, failure)
+                                       : client_fail(failure, TFAAS_CLIENT_NO_MEMORY, "evidence");
     json_decref(root);
     return error;
 }
@@ -89,7 +88,8 @@ void collection_free(struct collection *collection)
     *collection = (struct collection){.storage = NULL};
 }
 
-/* --- bundles: { "type", "fetched_at", "nonce"?, "evidence": the collection, "domain": base64url } */
+/* --- bundles: { "type", "fetched_at", "nonce"?, "evidence": the collection, "domain": base64url }
+ */
 
 static uint8_t *decode(json_t *value, size_t *size)
 {
@@ -131,8 +131,8 @@ static json_t *encoded(const uint8_t *data, size_t size)
 {
     char *text = malloc(BASE64URL_SIZE(size) + 1);
     json_t *value = NULL;
-    if (text && base64url_encode((struct span){data, size}, text, BASE64URL_SIZE(size) + 1) ==
-                    TFAAS_OK)
+    if (text &&
+        base64url_encode((struct span){data, size}, text, BASE64URL_SIZE(size) + 1) == TFAAS_OK)
         value = json_string(text);
     free(text);
     return value;

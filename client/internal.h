@@ -5,13 +5,15 @@
 #ifndef TFAAS_CLIENT_INTERNAL_H
 #define TFAAS_CLIENT_INTERNAL_H
 
+#include "bhttp_stream.h"
 #include "ohttp_chunked.h"
 #include "session.h"
 #include "statement.h"
 #include "tfaas/client.h"
 #include <jansson.h>
+#include <sodium.h>
 
-#define CLIENT_SKEW_S           120   /* SPECIFICATION.md 14.2 */
+#define CLIENT_SKEW_S           120        /* SPECIFICATION.md 14.2 */
 #define CLIENT_EVIDENCE_MAX     (1u << 20) /* bytes of an answer with evidence */
 #define CLIENT_DOMAIN_MAX       (64u << 10)
 #define CLIENT_WHOLE_MAX        (1u << 20) /* 14.3 */
@@ -31,10 +33,6 @@ void hex_write(const uint8_t *data, size_t size, char *to); /* 2 * size + 1 */
 bool hex_read(const char *text, uint8_t *to, size_t size);  /* exactly size bytes, lower case */
 bool function_name_ok(const char *name);
 bool domain_name_ok(const char *name);
-/* RFC 9110 5.6.7. */
-#define DATE_SIZE 30u
-void date_write(int64_t unix_time, char to[DATE_SIZE]);
-bool date_read(struct span text, int64_t *unix_time);
 
 /* --- policy.c --- */
 #define POLICY_SIZE_MAX     (256u << 10)
@@ -77,7 +75,7 @@ client_error_t policy_read(const char *text, struct policy *to, struct tfaas_fai
 /* --- collection.c: the evidence answer (draft-ietf-rats-msg-wrap) and saved bundles --- */
 struct collection {
     char evidence_type[64], endorsements_type[64];
-    uint8_t *storage; /* malloc'ed; the spans point into it */
+    uint8_t *storage;                              /* malloc'ed; the spans point into it */
     struct span evidence, statement, endorsements; /* size 0: none */
 };
 client_error_t collection_read(const char *text, size_t size, struct collection *to,
@@ -182,14 +180,12 @@ client_error_t client_transfer(struct tfaas_client *client, struct tfaas_transfe
 /* A lease that lives: any of those that still have time. NULL: none. */
 const struct attested_lease *client_lease(const struct tfaas_client *client);
 
-/* --- message.c: the inner request, and hashes for receipts --- */
+/* --- message.c: the inner request --- */
 struct message {
-    uint8_t *head; /* malloc'ed: known-length head as sent, from the framing on */
-    size_t head_size;
-    uint8_t *stream_head; /* the same, indeterminate length */
-    size_t stream_head_size;
-    uint8_t *hashed_head; /* without fields of the prefix "tfaas-" */
-    size_t hashed_head_size;
+    uint8_t *storage;       /* malloc'ed */
+    struct span known;      /* head of known length, from the framing on */
+    struct span stream;     /* the same head, indeterminate length */
+    struct bhttp_head head; /* of `known`: what receipts hash */
 };
 struct message_options {
     const char *scheme, *authority, *domain;
@@ -200,8 +196,77 @@ client_error_t message_make(const struct tfaas_request *request,
                             const struct message_options *options, struct message *to,
                             struct tfaas_failure *failure);
 void message_free(struct message *message);
-/* The head of a response as receipts hash it: malloc'ed, NULL: no memory. */
-uint8_t *message_response_head(const struct bhttp_head *head, size_t *size);
+/* No name or value that could not stand in HTTP, none of ours. */
+client_error_t message_check(const struct tfaas_request *request, struct tfaas_failure *failure);
+
+/* --- sealing.c: the request as bytes for the wire --- */
+struct sealing {
+    enum tfaas_form form;
+    struct ohttp_exchange exchange; /* whole, chunked */
+    struct client_session session;  /* session: as it was */
+    uint8_t session_head[SESSION_REQUEST_HEAD];
+    struct ohttp_chunks out;
+    struct span head;        /* what is left of the inner head */
+    struct tfaas_bytes body; /* what is left of it */
+    tfaas_read_fn *read;
+    void *read_user;
+    crypto_hash_sha256_state *hash; /* of the content, or NULL */
+    uint8_t piece[OHTTP_CHUNKED_HEAD_MAX + SESSION_REQUEST_HEAD + OHTTP_CHUNK_MAX +
+                  OHTTP_CHUNK_OVERHEAD];
+    size_t piece_size, piece_at;
+    bool begun, finished, stopped;
+};
+const char *sealing_request_type(enum tfaas_form form);
+const char *sealing_response_type(enum tfaas_form form);
+/* One message; *out is malloc'ed. */
+client_error_t sealing_whole(struct sealing *s, const struct attested_lease *lease,
+                             const struct message *message, struct tfaas_bytes body, uint8_t **out,
+                             size_t *out_size, struct tfaas_failure *failure);
+/* Or: one of these two, sealing_source, then sealing_read until 0, or sealing_drain. */
+client_error_t sealing_chunked(struct sealing *s, const struct attested_lease *lease,
+                               struct tfaas_failure *failure);
+void sealing_session(struct sealing *s, struct client_session *session);
+void sealing_source(struct sealing *s, const struct message *message,
+                    const struct tfaas_request *request, crypto_hash_sha256_state *hash);
+int64_t sealing_read(void *user, void *to, size_t capacity); /* a tfaas_read_fn */
+client_error_t sealing_drain(struct sealing *s, uint8_t **out, size_t *out_size,
+                             struct tfaas_failure *failure);
+void sealing_wipe(struct sealing *s);
+
+/* --- answer.c: the answer of one attempt --- */
+struct answer {
+    struct tfaas_response public; /* first: what the caller gets */
+    struct tfaas_header *headers;
+    char *header_text, *receipt;
+    uint8_t *body;
+    size_t body_size, body_capacity;
+};
+struct answering {
+    const struct tfaas_request *request;
+    struct sealing *sealing;
+    struct answer *answer;
+    struct tfaas_failure *failure;
+    client_error_t error;
+    bool sealed, plain_seen, head_seen, ended, is_problem;
+    unsigned plain_status;
+    struct ohttp_chunks in;
+    uint8_t session_nonce[SESSION_NONCE_SIZE];
+    size_t session_nonce_size;
+    uint8_t *raw; /* an answer in clear, or a whole sealed one */
+    size_t raw_size;
+    struct bhttp_reader reader;
+    uint8_t *reader_buffer, *chunk_buffer;
+    crypto_hash_sha256_state hash; /* of the response */
+    char session_field[128];
+    int64_t core_date; /* of a problem document, 0: none */
+};
+client_error_t answering_begin(struct answering *a, const struct tfaas_request *request,
+                               struct sealing *sealing, struct tfaas_failure *failure);
+bool answering_head(struct answering *a, unsigned status, const char *content_type);
+bool answering_body(struct answering *a, const void *data, size_t size);
+/* All bytes came: is it whole, and what is it? */
+client_error_t answering_finish(struct answering *a);
+void answering_free(struct answering *a); /* the answer too, unless it was taken out */
 
 /* --- receipts.c --- */
 struct receipt_expected {

@@ -127,7 +127,8 @@ static client_error_t known_members(const struct reading *r, unsigned depth, jso
                 nearest = known[i];
         }
         char what[96];
-        snprintf(what, sizeof(what), "is no member here; the nearest is \"%s\"", nearest);
+        snprintf(what, sizeof(what), "is no member here; the nearest is \"%s\"",
+                 nearest ? nearest : "");
         if (!found)
             return fail_in(r, depth, name, what);
     }
@@ -186,8 +187,9 @@ static client_error_t read_statuses(const struct reading *r, json_t *list)
             r->to->tcb_accepted[s] |= found;
         }
         if (!found)
-            return fail_at(r, "statuses", "wants TCB statuses that can be accepted, as Intel "
-                                          "spells them: UpToDate, SWHardeningNeeded, ...");
+            return fail_at(r, "statuses",
+                           "wants TCB statuses that can be accepted, as Intel "
+                           "spells them: UpToDate, SWHardeningNeeded, ...");
     }
     return TFAAS_CLIENT_OK;
 }
@@ -320,14 +322,14 @@ static client_error_t read_tees(const struct reading *r, json_t *root)
             error = known_members(r, 2, object, tees[i].known);
     }
     if (!error)
-        error = read_hex_list(r, json_object_get(root, "sgx"), "enclaves", 32,
-                              r->to->enclaves[0], &r->to->enclave_count);
+        error = read_hex_list(r, json_object_get(root, "sgx"), "enclaves", 32, r->to->enclaves[0],
+                              &r->to->enclave_count);
     if (!error && r->to->tdx)
         error = read_tdx(r, json_object_get(root, "tdx"));
     json_t *snp_object = json_object_get(root, "snp");
     if (!error)
-        error = read_hex_list(r, snp_object, "launches", 48, r->to->launches[0],
-                              &r->to->launch_count);
+        error =
+            read_hex_list(r, snp_object, "launches", 48, r->to->launches[0], &r->to->launch_count);
     if (!error && snp_object)
         error = read_snp_tcb(r, json_object_get(snp_object, "minimum_tcb"));
     return error;
@@ -335,8 +337,10 @@ static client_error_t read_tees(const struct reading *r, json_t *root)
 
 static client_error_t read_root(const struct reading *r, json_t *root)
 {
-    static const char *const known[] = {"version",   "cores", "allow_simulated", "platforms",
-                                        "maximum_age_s", "intel_tcb", "sgx", "tdx", "snp", NULL};
+    static const char *const known[] = {"version",   "cores",         "allow_simulated",
+                                        "platforms", "maximum_age_s", "intel_tcb",
+                                        "sgx",       "tdx",           "snp",
+                                        NULL};
     client_error_t error = known_members(r, 1, root, known);
     if (error)
         return error;

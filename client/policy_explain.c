@@ -1,4 +1,5 @@
 /* policy_explain.c - a policy in sentences, for the person who signs it off. */
+#define _GNU_SOURCE
 #include "internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +71,8 @@ static void explain_snp(FILE *to, const struct policy *p)
         any |= t->named;
         if (t->named)
             fprintf(to, "  on %s from boot loader %u, TEE %u, SNP %u, microcode %u%s\n",
-                    tfaas_snp_generation_name((enum tfaas_snp_generation)g), t->boot_loader,
-                    t->tee, t->snp, t->microcode,
+                    tfaas_snp_generation_name((enum tfaas_snp_generation)g), t->boot_loader, t->tee,
+                    t->snp, t->microcode,
                     g == TFAAS_SNP_MILAN ? " - WARNING: Milan's keys have been extracted" : "");
     }
     if (!any)

@@ -1,9 +1,8 @@
-/* text.c - error names, hex, names of functions, HTTP dates. */
+/* text.c - error names, hex, names of functions. */
 #include "internal.h"
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 static const struct {
     const char *name, *text;
@@ -105,41 +104,4 @@ bool function_name_ok(const char *name)
 bool domain_name_ok(const char *name)
 {
     return label_ok(name, strlen(name));
-}
-
-static const char *const week[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
-void date_write(int64_t unix_time, char to[DATE_SIZE])
-{
-    time_t seconds = (time_t)unix_time;
-    struct tm tm = {0};
-    char text[80] = "";
-    if (gmtime_r(&seconds, &tm))
-        snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", week[tm.tm_wday],
-                 tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-                 tm.tm_sec);
-    snprintf(to, DATE_SIZE, "%.29s", text);
-}
-
-/* The fixed form only. What is read must write back the same. */
-bool date_read(struct span text, int64_t *unix_time)
-{
-    char copy[DATE_SIZE] = "", month[4] = "", again[DATE_SIZE];
-    struct tm tm = {0};
-    if (text.size != DATE_SIZE - 1)
-        return false;
-    memcpy(copy, text.data, text.size);
-    if (sscanf(copy, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &tm.tm_mday, month, &tm.tm_year,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
-        return false;
-    while (tm.tm_mon < 12 && strcmp(months[tm.tm_mon], month) != 0)
-        tm.tm_mon++;
-    tm.tm_year -= 1900;
-    if (tm.tm_mon == 12)
-        return false;
-    *unix_time = (int64_t)timegm(&tm);
-    date_write(*unix_time, again);
-    return strcmp(copy, again) == 0;
 }

@@ -144,13 +144,15 @@ typedef bool tfaas_transport_fn(void *user, struct tfaas_transfer *transfer);
 
 struct tfaas_client; /* opaque */
 
-#define TFAAS_CLIENT_FRESH 1u /* flags: ask for evidence with a nonce of ours, take none from a file */
+#define TFAAS_CLIENT_FRESH                                                                         \
+    1u /* flags: ask for evidence with a nonce of ours, take none from a file */
 
 /* All zeros but `url` is a safe start. */
 struct tfaas_client_options {
     const char *url;    /* "http[s]://HOST[:PORT][/PREFIX]" */
     const char *domain; /* OpenFaaS namespace; NULL: "openfaas-fn" */
-    const char *policy; /* JSON (docs/client.md); NULL: tfaas_policy_default(), which accepts none */
+    const char
+        *policy; /* JSON (docs/client.md); NULL: tfaas_policy_default(), which accepts none */
     const char *cache_folder; /* evidence that was verified is kept there and verified again when it
                                  is read; NULL: in memory only */
     const char *collateral;   /* JSON for SGX and TDX, where the evidence brings none; or NULL */
@@ -162,15 +164,15 @@ struct tfaas_client_options {
     unsigned flags;
 };
 
-enum tfaas_client_error
-tfaas_client_open(const struct tfaas_client_options *options, struct tfaas_client **out,
-                  struct tfaas_failure *failure) TFAAS_MUST_USE;
+enum tfaas_client_error tfaas_client_open(const struct tfaas_client_options *options,
+                                          struct tfaas_client **out,
+                                          struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* Wipes the keys of its sessions. NULL does nothing. */
 void tfaas_client_close(struct tfaas_client *client);
 
 /* --- verification --- */
 
-#define TFAAS_CHECKS_MAX     20u
+#define TFAAS_CHECKS_MAX      20u
 #define TFAAS_NOT_COVERED_MAX 8u
 
 enum tfaas_check_result { TFAAS_CHECK_NOT_MADE, TFAAS_CHECK_PASSED, TFAAS_CHECK_FAILED };
@@ -203,19 +205,19 @@ struct tfaas_verification {
 
 /* Fetches and checks. tfaas_client_call does it by itself when it has to. */
 enum tfaas_client_error tfaas_client_verify(struct tfaas_client *client, unsigned flags,
-                                                      struct tfaas_failure *failure) TFAAS_MUST_USE;
+                                            struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* What the last verification found; valid until the next call on the client. NULL: none yet. */
-const struct tfaas_verification *
-tfaas_client_verification(const struct tfaas_client *client);
+const struct tfaas_verification *tfaas_client_verification(const struct tfaas_client *client);
 /* Everything that was verified, as JSON text to verify it again offline: malloc'ed, for free(). */
 enum tfaas_client_error tfaas_client_bundle(const struct tfaas_client *client, char **out,
-                                                      struct tfaas_failure *failure) TFAAS_MUST_USE;
+                                            struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* Verifies such a bundle without a network. `at`: the moment to judge for; 0: when it was made.
  * `domain` NULL: the one it is for. *to is written in full, also on failure. */
-enum tfaas_client_error
-tfaas_bundle_verify(const char *bundle, size_t bundle_size, const char *policy, const char *domain,
-                    const char *collateral, int64_t at, struct tfaas_verification *to,
-                    struct tfaas_failure *failure) TFAAS_MUST_USE;
+enum tfaas_client_error tfaas_bundle_verify(const char *bundle, size_t bundle_size,
+                                            const char *policy, const char *domain,
+                                            const char *collateral, int64_t at,
+                                            struct tfaas_verification *to,
+                                            struct tfaas_failure *failure) TFAAS_MUST_USE;
 
 /* --- policies --- */
 
@@ -224,8 +226,7 @@ const char *tfaas_policy_default(void);
 /* What a policy accepts, in sentences: malloc'ed, for free(). POLICY_INVALID: failure->text is
  * "LINE:COLUMN: what is wrong". */
 enum tfaas_client_error tfaas_policy_explain(const char *policy, char **out,
-                                                       struct tfaas_failure *failure)
-    TFAAS_MUST_USE;
+                                             struct tfaas_failure *failure) TFAAS_MUST_USE;
 
 /* --- calls --- */
 
@@ -243,7 +244,8 @@ enum tfaas_form {
 
 #define TFAAS_CALL_RECEIPT    1u /* flags: ask for a receipt, fail without a valid one */
 #define TFAAS_CALL_NO_SESSION 2u /* neither use nor ask for a session */
-#define TFAAS_CALL_GATEWAY    4u /* send it to /.well-known/ohttp-gateway: no name in the outer URL */
+#define TFAAS_CALL_GATEWAY    4u /* send it to /.well-known/ohttp-gateway: no name in the outer URL \
+                                  */
 /* A host that lies about a key or a session makes the client send a call twice, and could have
  * both run. With this a call is sent once, and fails instead. */
 #define TFAAS_CALL_ONCE 8u
@@ -252,9 +254,9 @@ struct tfaas_response;
 
 /* All zeros but `function` is a POST without body. */
 struct tfaas_request {
-    const char *function; /* "NAME" */
-    const char *method;   /* NULL: POST */
-    const char *path;     /* what the function sees: "/REST?QUERY"; NULL: "/" */
+    const char *function;               /* "NAME" */
+    const char *method;                 /* NULL: POST */
+    const char *path;                   /* what the function sees: "/REST?QUERY"; NULL: "/" */
     const struct tfaas_header *headers; /* no date, none that begins with "tfaas-" */
     size_t header_count;
     struct tfaas_bytes body;
@@ -262,8 +264,8 @@ struct tfaas_request {
     void *read_user;
     enum tfaas_form form;
     unsigned flags;
-    const char *package;       /* hex SHA-256 of the package that must serve it; NULL: any */
-    size_t response_max;       /* bytes of content that are kept; 0: 64 MiB */
+    const char *package; /* hex SHA-256 of the package that must serve it; NULL: any */
+    size_t response_max; /* bytes of content that are kept; 0: 64 MiB */
     /* Content in pieces as they open, instead of in the response: authentic, but whole only when
      * the call returns OK. False: stop. */
     bool (*on_body)(void *user, const struct tfaas_response *head, const void *data, size_t size);
@@ -284,9 +286,9 @@ struct tfaas_response {
 /* An error status of the function, or of the core inside the sealed answer, is an OK here. Failed
  * for a reason of the host alone, a call may still have run. */
 enum tfaas_client_error tfaas_client_call(struct tfaas_client *client,
-                                                    const struct tfaas_request *request,
-                                                    struct tfaas_response **out,
-                                                    struct tfaas_failure *failure) TFAAS_MUST_USE;
+                                          const struct tfaas_request *request,
+                                          struct tfaas_response **out,
+                                          struct tfaas_failure *failure) TFAAS_MUST_USE;
 void tfaas_response_free(struct tfaas_response *response);
 
 /* --- receipts, offline --- */
@@ -301,31 +303,29 @@ struct tfaas_receipt_claims {
 
 /* Is it of a core that this verification covers? The lease's times are compared with the
  * receipt's own time only. */
-enum tfaas_client_error
-tfaas_receipt_verify(const char *receipt, const struct tfaas_verification *of,
-                     struct tfaas_receipt_claims *to, struct tfaas_failure *failure) TFAAS_MUST_USE;
+enum tfaas_client_error tfaas_receipt_verify(const char *receipt,
+                                             const struct tfaas_verification *of,
+                                             struct tfaas_receipt_claims *to,
+                                             struct tfaas_failure *failure) TFAAS_MUST_USE;
 /* Sorts verified claims by instance and number. RECEIPT_DUPLICATE, RECEIPT_GAP (one that was never
  * handed out, or is not among these). */
-enum tfaas_client_error tfaas_receipt_sequences(struct tfaas_receipt_claims *claims,
-                                                          size_t count,
-                                                          struct tfaas_failure *failure)
-    TFAAS_MUST_USE;
+enum tfaas_client_error tfaas_receipt_sequences(struct tfaas_receipt_claims *claims, size_t count,
+                                                struct tfaas_failure *failure) TFAAS_MUST_USE;
 
 /* --- sealing to a verified domain --- */
 
 struct tfaas_seal_options {
-    const char *kind; /* "secret" or "package" */
-    const char *name; /* of the secret or the function */
+    const char *kind;              /* "secret" or "package" */
+    const char *name;              /* of the secret or the function */
     const uint8_t (*packages)[32]; /* secret: who may read it; none: any package of the domain */
     size_t package_count;
     const uint8_t *log_key; /* package: 32 bytes, or NULL: it logs nothing */
 };
 /* To the sealing key of `to`, which must be a verification that holds. *out is malloc'ed. */
 enum tfaas_client_error tfaas_seal(const struct tfaas_verification *to,
-                                             const struct tfaas_seal_options *options,
-                                             struct tfaas_bytes content, uint8_t **out,
-                                             size_t *out_size,
-                                             struct tfaas_failure *failure) TFAAS_MUST_USE;
+                                   const struct tfaas_seal_options *options,
+                                   struct tfaas_bytes content, uint8_t **out, size_t *out_size,
+                                   struct tfaas_failure *failure) TFAAS_MUST_USE;
 
 #ifdef __cplusplus
 }
