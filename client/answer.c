@@ -344,13 +344,13 @@ static client_error_t core_problem(struct answering *a)
     return a->error;
 }
 
-static client_error_t open_whole(struct answering *a)
+static bool open_whole(struct answering *a)
 {
     uint8_t *plain = malloc(a->raw_size + 1);
     size_t size = 0;
     const char *why = "";
     if (!plain)
-        return client_fail(a->failure, TFAAS_CLIENT_NO_MEMORY, "response");
+        return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
     if (ohttp_decapsulate_response(&a->sealing->exchange, (struct span){a->raw, a->raw_size}, plain,
                                    a->raw_size, &size, &why) != TFAAS_OK)
         fail(a, TFAAS_CLIENT_RESPONSE_NOT_AUTHENTIC, why);
@@ -358,7 +358,7 @@ static client_error_t open_whole(struct answering *a)
         (void)take_plain(a, (struct span){plain, size}, true);
     sodium_memzero(plain, a->raw_size + 1);
     free(plain);
-    return a->error;
+    return !a->error;
 }
 
 client_error_t answering_finish(struct answering *a)
