@@ -83,6 +83,13 @@ def intel_chains():
     dcap("PCK CRL of the other CA", "sgx", error="CRL", pck_crl=s.PROCESSOR_CA.crl())
     dcap("CRL chain of the other CA", "sgx", error="another CA",
          crl_chain=pem(s.PROCESSOR_CA.certificate, s.ROOT.certificate))
+    namesake = s.Party("Intel SGX PCK Platform CA", s.ROOT, ca=0)
+    dcap("CRL chain of a namesake", "sgx", error="PCK CRL: signature",
+         crl_chain=pem(namesake.certificate, s.ROOT.certificate))
+    foreign = s.Party("Intel SGX PCK Platform CA", s.OTHER_ROOT, ca=0, key=s.PLATFORM_CA.key)
+    dcap("CRL chain under another root", "sgx", error="PCK CRL issuer",
+         crl_chain=pem(foreign.certificate, s.OTHER_ROOT.certificate))
+    dcap("root CRL of a PCK CA", "sgx", error="not the root's", root_crl=s.PLATFORM_CA.crl())
     dcap("PCK expired", "sgx", error="expired", q=with_pck(s.pck_of(end=AT - 1)))
     dcap("PCK of tomorrow", "sgx", error="not yet valid", q=with_pck(s.pck_of(begin=AT + 1)))
     dcap("PCK by a CA that is none", "sgx", error="PCK chain",
