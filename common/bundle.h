@@ -5,9 +5,11 @@
  *   deterministic CBOR map { 1: package (bytes, see package.h), 2: name (text),
  *     3: [ [env name (text), value (text)], ... ], 4: [ [secret name (text), content (bytes)], ...
  * ], 5: memory limit, bytes, 6: default deadline, ns, 7: response limit, bytes, 8: log limit,
- * bytes, 9: host calls per invocation, 10: compile cache (bytes, not empty; or no such key) }
- * env and secrets keep the order given, no name twice. The cache is what a core of the same trust
- * domain sent as CACHE; one that does not open is ignored.
+ * bytes, 9: host calls per invocation, 10: compile cache (bytes, not empty; or no such key), 11:
+ * true: plain calls are refused (or no such key), 12: [ grant (bytes, 80), ... ] (or no such key) }
+ * env and secrets keep the order given, no name twice. The package and each secret's content may be
+ * a sealed object (sealed.h); the grants are then theirs in order, the package's first. The cache
+ * is what a core of the same trust domain sent as CACHE; one that does not open is ignored.
  */
 #ifndef TFAAS_COMMON_BUNDLE_H
 #define TFAAS_COMMON_BUNDLE_H

@@ -4,7 +4,7 @@
 set -eu
 
 # clang and lld: the daemon compiles C with /usr/bin/clang. libclang-rt-14-dev: libFuzzer and the sanitizers.
-# libssl-dev: the client's evidence verifiers (libcrypto of OpenSSL 3).
+# libssl-dev: the client's evidence verifiers (libcrypto of OpenSSL 3), and AES-128-GCM in tests.
 # python3-venv, nodejs, wabt: the metering test's interpreters and modules; nodejs: the JavaScript runtime's suite.
 packages="gcc make git python3 python3-venv curl ca-certificates
 libmicrohttpd-dev libjansson-dev libssl-dev libsqlite3-dev libsodium-dev libarchive-dev libcmocka-dev

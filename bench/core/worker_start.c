@@ -79,7 +79,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < LAUNCHES; i++) {
         struct tender_worker worker;
         double begin = now_ms();
-        if (tender_process.launch(tender, "bench", &worker, &error) != TFAAS_OK)
+        if (tender_process.launch(tender, TENDER_WORKER, "bench", &worker, &error) != TFAAS_OK)
             die("launch:", error.text);
         wait_ready(&worker);
         ms[i] = now_ms() - begin;

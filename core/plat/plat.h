@@ -17,6 +17,9 @@
 void *plat_window(void);
 /* The trust domain this core was started for; "" when there is none. */
 const char *plat_domain(void);
+/* A keeper holds the keys of the node and runs no function; fixed at the launch. */
+enum plat_role { PLAT_WORKER = 1, PLAT_KEEPER = 2 };
+enum plat_role plat_role(void);
 void plat_doorbell_ring(void); /* wake the host */
 /* Sleep until the host rings, the tick fires, or timeout_ns (negative: no timeout) is over. */
 void plat_doorbell_wait(int64_t timeout_ns);
@@ -87,6 +90,31 @@ void plat_context_start(struct plat_context *context, void (*fn)(void *), void *
 void plat_switch_to(struct plat_context *context);
 void plat_switch_back(void);
 void plat_context_free(struct plat_context *context);
+
+/* --- local reports: what one core of this platform proves to another --- */
+#define PLAT_MEASUREMENT_SIZE 48u
+#define PLAT_REPORT_SIZE      264u
+enum plat_tee { PLAT_SIMULATED = 1, PLAT_SGX, PLAT_SNP, PLAT_TDX };
+/* Under the simulated root: signed (Ed25519) with a key that the zygote drew, whose public half
+ * every core has. A report a verifier can check it cannot make. All bytes, no padding. */
+struct plat_report {
+    uint8_t magic[4]; /* "TFLR" */
+    uint8_t version;  /* 1 */
+    uint8_t tee, role, reserved;
+    uint8_t measurement[PLAT_MEASUREMENT_SIZE]; /* SHA-384 of the core's ELF file */
+    uint8_t instance[16];                       /* random, of this process only */
+    uint8_t domain[64];                         /* SHA-512 of the trust domain's name */
+    uint8_t data[64];                           /* what the core wants to bind */
+    uint8_t signature[64];                      /* over all that is before it */
+};
+_Static_assert(sizeof(struct plat_report) == PLAT_REPORT_SIZE, "wire form");
+/* False: no report can be made (any more). */
+bool plat_local_report(const uint8_t data[64], struct plat_report *report);
+/* Wipes what reports are made with: a worker calls it before its first message. */
+void plat_local_report_end(void);
+/* Made on this platform, by a core with this core's measurement? */
+bool plat_local_verify(const struct plat_report *report);
+void plat_measurement(uint8_t to[PLAT_MEASUREMENT_SIZE]);
 
 /* --- entropy, logs of last resort, end --- */
 void plat_entropy(uint8_t *to, size_t size);

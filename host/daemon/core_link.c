@@ -90,7 +90,8 @@ tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error)
     if (hub->now_ns < link->not_before_ns)
         return error_set(error, TFAAS_UNAVAILABLE, "core failed repeatedly, next start in %llu ms",
                          (unsigned long long)((link->not_before_ns - hub->now_ns) / NS_PER_MS + 1));
-    if (hub->ops->launch(hub->tender, link->domain, &link->worker, error) != TFAAS_OK) {
+    if (hub->ops->launch(hub->tender, TENDER_WORKER, link->domain, &link->worker, error) !=
+        TFAAS_OK) {
         back_off(link, false);
         hub->owner->event(link->domain, error->text);
         return error_set(error, TFAAS_UNAVAILABLE, "cannot start a core for %s", link->domain);

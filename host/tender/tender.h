@@ -24,6 +24,8 @@ struct tender_options {
 
 struct tender; /* backend's own */
 
+enum tender_role { TENDER_WORKER = 1, TENDER_KEEPER = 2 };
+
 struct tender_worker {
     void *window;  /* TFAAS_WINDOW_SIZE bytes, formatted */
     int bell_fd;   /* eventfd the core rings: poll it, read it (non-blocking) */
@@ -41,8 +43,12 @@ struct tender_ops {
     /* `layers`: the walls that are up, for /system/info, comma separated. */
     tfaas_status_t (*start)(const struct tender_options *options, struct tender **tender,
                             char *layers, size_t layers_size, struct tfaas_error *error);
-    tfaas_status_t (*launch)(struct tender *tender, const char *trust_domain,
+    /* A keeper has trust domain "". */
+    tfaas_status_t (*launch)(struct tender *tender, enum tender_role role, const char *trust_domain,
                              struct tender_worker *worker, struct tfaas_error *error);
+    /* What identifies the cores it launches (plat.h), and the public key that signs their local
+     * reports under the simulated root. */
+    void (*identity)(struct tender *tender, uint8_t measurement[48], uint8_t report_root[32]);
     /* After exit_fd became readable: how it ended, in words ("killed by SIGKILL", "exit 70 ...").
      */
     void (*ended)(struct tender *tender, struct tender_worker *worker, char *how, size_t how_size);

@@ -45,6 +45,8 @@
  *   CANCEL     the caller is gone. The core still answers with END (status CANCELLED).
  *   CLOCK      arg0 = CLOCK_REALTIME (untrusted): what functions see that are loaded from now on.
  *              The host sends it ahead of every LOAD bundle.
+ *   CALL       arg0 = enum tfaas_op, id = any number: a request to the core's own keys, payload =
+ *              its CBOR (common/statement.h). One at a time: the next follows the ANSWER.
  *   STOP       finish nothing, exit 0.
  *
  *   core to host
@@ -59,7 +61,8 @@
  *              stream bytes the host may have sent so far.
  *   LOG        one or more whole lines of text; flag ON_LOAD: id is a function.
  *   METER      end of an invocation that has nothing more to say.
- *   FAULT      the core gives up; payload = reason. The core exits after it.
+ *   ANSWER     to CALL, same id: arg0 = tfaas_status_t, payload = CBOR of the answer, or error
+ * text. FAULT      the core gives up; payload = reason. The core exits after it.
  *
  *   Exactly one message per invocation carries flag END (RESPONSE, BODY or METER); after it the id
  * is free. With END: arg0 = tfaas_status_t, arg1 = metered work units, arg2 = peak memory bytes,
@@ -71,6 +74,15 @@
  * followed by raw content bytes (no content length prefix, no trailers). A response stream is the
  * same for a response (framing indicator 1, status code, header section). Path holds the query.
  * Without any CREDIT a sender may send TFAAS_STREAM_WINDOW bytes of a stream; CREDIT raises that.
+ *
+ * SEALED STREAMS. INVOKE with flag SEALED: arg3 = enum tfaas_sealing, and both streams are what the
+ * client sent and will get, byte for byte (SPECIFICATION.md section 14): the core opens and seals
+ * them. arg0 may then be TFAAS_FUNCTION_ANY: the core takes the function that the opened request
+ * names; when it is not loaded, END has status MISDIRECTED and payload = its name (a function of
+ * this domain), nothing was consumed, and the host may INVOKE again with the same bytes. A failure
+ * before the request was opened (no such key, replay...) has no response stream: END tells the
+ * status, and the host makes the error answer. Every later failure is itself a sealed response:
+ * END then has status OK. arg5 of END = tfaas_status_t of the call inside, for metrics.
  */
 #ifndef TFAAS_ABI_H
 #define TFAAS_ABI_H
@@ -79,7 +91,7 @@
 #include <stdint.h>
 
 #define TFAAS_ABI_MAGIC   0x57534146u /* "FASW" little-endian */
-#define TFAAS_ABI_VERSION 1u
+#define TFAAS_ABI_VERSION 2u
 
 #define TFAAS_SLOTS         256u         /* per direction, power of two */
 #define TFAAS_DATA_SIZE     (1u << 20)   /* payload bytes per direction */
@@ -90,6 +102,9 @@
 #define TFAAS_INFLIGHT_MAX  128u /* invocations running in one core; the next one: END, BUSY */
 #define TFAAS_FUNCTIONS_MAX                                                                        \
     4096u /* function ids are below this; the host reuses them after UNLOAD */
+#define TFAAS_FUNCTION_ANY UINT32_MAX
+#define TFAAS_SEALED_WHOLE_MAX                                                                     \
+    (1u << 20) /* one message/ohttp-req or -res; larger ones are sent in chunks */
 
 enum tfaas_kind {
     /* host to core */
@@ -101,6 +116,7 @@ enum tfaas_kind {
     TFAAS_CANCEL,
     TFAAS_CLOCK,
     TFAAS_STOP,
+    TFAAS_CALL,
     /* core to host */
     TFAAS_READY = 32,
     TFAAS_LOADED,
@@ -109,6 +125,7 @@ enum tfaas_kind {
     TFAAS_METER,
     TFAAS_FAULT,
     TFAAS_CACHE,
+    TFAAS_ANSWER,
 };
 
 enum tfaas_flag {
@@ -117,6 +134,34 @@ enum tfaas_flag {
     TFAAS_END = 1u << 2,
     TFAAS_ON_LOAD = 1u << 3,
     TFAAS_WANT_CACHE = 1u << 4,
+    TFAAS_SEALED = 1u << 5,
+};
+
+/* How the streams of a sealed INVOKE are sealed. */
+enum tfaas_sealing {
+    TFAAS_SEALING_OHTTP = 1, /* message/ohttp-req, RFC 9458 */
+    TFAAS_SEALING_CHUNKED,   /* message/ohttp-chunked-req */
+    TFAAS_SEALING_SESSION,   /* application/vnd.tfaas.session-req */
+    TFAAS_SEALING_COUNT
+};
+
+/* What CALL asks. Requests and answers: common/statement.h. */
+enum tfaas_op {
+    /* of a keeper */
+    TFAAS_OP_KEEPER_START = 1, /* first of all: sealing key and saved state, where there are any */
+    TFAAS_OP_STATEMENT,        /* the key statement, with a client's nonce or without */
+    TFAAS_OP_DOMAIN,           /* a domain's signed statement; makes the domain */
+    TFAAS_OP_CERTIFY,          /* a worker's lease request: a lease */
+    TFAAS_OP_GRANT,            /* sealed headers: grants for one worker */
+    TFAAS_OP_REVOKE,           /* a worker ended */
+    TFAAS_OP_SAVE,             /* the domains' sealing keys, sealed to the platform */
+    TFAAS_OP_HANDOVER_ASK,     /* a new keeper's request for the domains of another */
+    TFAAS_OP_HANDOVER_GIVE,    /* the other's answer to it */
+    TFAAS_OP_HANDOVER_TAKE,    /* that answer, to the new one */
+    /* of a worker */
+    TFAAS_OP_HELLO = 32, /* its local report and lease request (again: to renew, to rotate) */
+    TFAAS_OP_LEASE,      /* the lease it got */
+    TFAAS_OP_END
 };
 
 /* Where a loaded function's native code comes from. */

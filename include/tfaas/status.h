@@ -29,7 +29,17 @@
     X(OUTPUT_LIMIT, 507, 70, "output limit reached")                                               \
     X(HOSTCALL_LIMIT, 507, 70, "host call limit reached")                                          \
     X(NO_SPACE, 507, 74, "no space left")                                                          \
-    X(PEER_DEAD, 502, 76, "peer broke the window protocol")
+    X(PEER_DEAD, 502, 76, "peer broke the window protocol")                                        \
+    X(KEY_UNKNOWN, 400, 76, "no such key configuration")                                           \
+    X(NOT_OPENED, 400, 76, "the sealed request does not open")                                     \
+    X(REPLAYED, 409, 76, "this sealed request was seen before")                                    \
+    X(SESSION_UNKNOWN, 400, 76, "no such session")                                                 \
+    X(DATE_REFUSED, 400, 76, "the request's date is missing or too far from the core's clock")     \
+    X(PACKAGE_MISMATCH, 412, 76, "the function has another package than the request demands")      \
+    X(MISDIRECTED, 421, 76, "the sealed request names another function")                           \
+    X(ENCAPSULATION_REQUIRED, 426, 76, "the function takes encapsulated requests only")            \
+    X(NO_LEASE, 503, 69, "the core holds no lease")                                                \
+    X(NOT_GRANTED, 403, 77, "sealed data is not for this core, or must be provisioned again")
 
 typedef enum {
 #define X(name, http, exit_code, text) TFAAS_##name,

@@ -99,10 +99,10 @@ static struct fake_core {
     struct ring_rx rx;
 } cores[CORES];
 
-static tfaas_status_t launch(struct tender *tender, const char *domain,
+static tfaas_status_t launch(struct tender *tender, enum tender_role role, const char *domain,
                              struct tender_worker *worker, struct tfaas_error *error)
 {
-    (void)tender, (void)domain;
+    (void)tender, (void)role, (void)domain;
     struct fake_core *core = cores;
     while (core < cores + CORES && core->up)
         core++;

@@ -72,10 +72,10 @@ static uint32_t take_u32(void)
 
 /* --- what launches the core --- */
 
-static tfaas_status_t launch(struct tender *tender, const char *domain,
+static tfaas_status_t launch(struct tender *tender, enum tender_role role, const char *domain,
                              struct tender_worker *worker, struct tfaas_error *error)
 {
-    (void)tender, (void)domain;
+    (void)tender, (void)role, (void)domain;
     if (cursor_u8(&script) == 0xff)
         return error_set(error, TFAAS_UNAVAILABLE, "no core today");
     check(!core.up);

@@ -65,7 +65,7 @@ struct tender *start_tender(const char *core, uint64_t memory_max)
 bool start_worker(struct tender *tender, struct tender_worker *worker)
 {
     struct tfaas_error error = {0};
-    if (tender_process.launch(tender, "test", worker, &error) == TFAAS_OK) {
+    if (tender_process.launch(tender, TENDER_WORKER, "test", worker, &error) == TFAAS_OK) {
         return true;
     }
     check(false, "a worker starts: %s", error.text);

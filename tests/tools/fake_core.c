@@ -509,10 +509,12 @@ static tfaas_status_t fake_start(const struct tender_options *options, struct te
     return TFAAS_OK;
 }
 
-static tfaas_status_t fake_launch(struct tender *tender, const char *trust_domain,
-                                  struct tender_worker *worker, struct tfaas_error *error)
+static tfaas_status_t fake_launch(struct tender *tender, enum tender_role role,
+                                  const char *trust_domain, struct tender_worker *worker,
+                                  struct tfaas_error *error)
 {
     (void)tender;
+    (void)role;
     (void)trust_domain;
     (void)error;
     struct fake_core *core = calloc(1, sizeof *core);

@@ -9,7 +9,8 @@
  *                                 b = nanoseconds clone took; descriptor: the worker's pidfd
  *                      REFUSED    request; a = errno of clone
  *                      EXITED     request; a = wait status
- *   tender -> zygote   LAUNCH     request; text = trust domain; descriptors: window, ring, bell
+ *   tender -> zygote   LAUNCH     request; a = enum plat_role; text = trust domain; descriptors:
+ * window, ring, bell
  *
  * The zygote ends when the other end of the socket is closed.
  */

@@ -42,13 +42,21 @@ void plat_linux_attach(void *mapped_window)
     window = mapped_window;
 }
 
-void plat_linux_domain(const char *name)
+static enum plat_role role = PLAT_WORKER;
+
+void plat_linux_domain(enum plat_role as, const char *name)
 {
+    role = as;
     const size_t size = strnlen(name, sizeof(domain));
     if (size == sizeof(domain)) {
         plat_abort("the trust domain's name is too long");
     }
     memcpy(domain, name, size + 1);
+}
+
+enum plat_role plat_role(void)
+{
+    return role;
 }
 
 const char *plat_domain(void)

@@ -29,7 +29,7 @@ const char *plat_signals_prepare(void);
 /* In a worker: the window is mapped, the doorbells are at their numbers. From now on images are
  * kept in sealed memory files; before, in private memory (a worker shares no descriptor). */
 void plat_linux_attach(void *window);
-void plat_linux_domain(const char *name); /* at most PLAT_DOMAIN_MAX bytes */
+void plat_linux_domain(enum plat_role role, const char *name); /* at most PLAT_DOMAIN_MAX bytes */
 #define PLAT_DOMAIN_MAX 231u
 bool plat_linux_attached(void);
 

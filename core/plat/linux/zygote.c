@@ -159,9 +159,9 @@ static bool limit(int resource, rlim_t most)
 }
 
 /* Everything between clone and core_serve. fds: window, ring, bell; all above PARKED_FD. */
-static void worker_main(const char *domain, const int fds[CONTROL_FDS_MAX])
+static void worker_main(enum plat_role role, const char *domain, const int fds[CONTROL_FDS_MAX])
     __attribute__((noreturn));
-static void worker_main(const char *domain, const int fds[CONTROL_FDS_MAX])
+static void worker_main(enum plat_role role, const char *domain, const int fds[CONTROL_FDS_MAX])
 {
     plat_on_abort = NULL;
     if ((worker_clone_flags & CLONE_NEWPID) != 0) {
@@ -178,7 +178,7 @@ static void worker_main(const char *domain, const int fds[CONTROL_FDS_MAX])
         _exit(WORKER_EXIT_NO_CAGE);
     }
     plat_linux_attach(window); /* asks for a limit, which the filter forbids */
-    plat_linux_domain(domain);
+    plat_linux_domain(role, domain);
     if (!filter_install(WORKER)) {
         _exit(WORKER_EXIT_NO_CAGE);
     }
@@ -197,7 +197,8 @@ static struct child *free_child(void)
     return NULL;
 }
 
-static void launch(uint32_t request, const char *domain, const int fds[CONTROL_FDS_MAX])
+static void launch(uint32_t request, enum plat_role role, const char *domain,
+                   const int fds[CONTROL_FDS_MAX])
 {
     struct child *child = free_child();
     struct control_message answer = {.kind = CONTROL_REFUSED, .request = request, .a = EAGAIN};
@@ -207,7 +208,7 @@ static void launch(uint32_t request, const char *domain, const int fds[CONTROL_F
         const uint64_t before = plat_now_ns();
         const long pid = syscall(SYS_clone, worker_clone_flags, NULL, &pidfd, NULL, NULL);
         if (pid == 0) {
-            worker_main(domain, fds);
+            worker_main(role, domain, fds);
         }
         answer.a = (uint64_t)errno;
         if (pid > 0) {
@@ -283,11 +284,12 @@ static void serve_command(void)
     }
     int fds[CONTROL_FDS_MAX];
     const int count = take_fds(&packet, fds);
-    if (size != sizeof(message) || message.kind != CONTROL_LAUNCH || count != CONTROL_FDS_MAX ||
+    if (size != sizeof(message) || message.kind != CONTROL_LAUNCH ||
+        (message.a != PLAT_WORKER && message.a != PLAT_KEEPER) || count != CONTROL_FDS_MAX ||
         strnlen(message.text, sizeof(message.text)) == sizeof(message.text)) {
         fail("the tender sent a command the zygote does not know");
     }
-    launch(message.request, message.text, fds);
+    launch(message.request, (enum plat_role)message.a, message.text, fds);
     for (int i = 0; i < count; i++) {
         close(fds[i]);
     }

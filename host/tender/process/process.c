@@ -307,10 +307,11 @@ static int make_window(void **window)
     return -1;
 }
 
-static bool send_launch(const struct tender *tender, const char *domain, uint32_t request,
-                        const int fds[CONTROL_FDS_MAX])
+static bool send_launch(const struct tender *tender, enum tender_role role, const char *domain,
+                        uint32_t request, const int fds[CONTROL_FDS_MAX])
 {
-    struct control_message message = {.kind = CONTROL_LAUNCH, .request = request};
+    struct control_message message = {
+        .kind = CONTROL_LAUNCH, .request = request, .a = (uint64_t)role};
     memcpy(message.text, domain, strlen(domain)); /* checked by process_launch */
     struct iovec part = {&message, sizeof(message)};
     union {
@@ -375,7 +376,7 @@ static struct launched *remember(struct tender *tender)
 static void process_destroy(struct tender *tender, struct tender_worker *worker);
 
 /* What launch gives to a worker; *zygote_gone asks the caller to try once more with another. */
-static tfaas_status_t ask_zygote(struct tender *tender, const char *domain,
+static tfaas_status_t ask_zygote(struct tender *tender, enum tender_role role, const char *domain,
                                  struct tender_worker *worker, int window_fd, bool *zygote_gone,
                                  struct tfaas_error *error)
 {
@@ -385,7 +386,7 @@ static tfaas_status_t ask_zygote(struct tender *tender, const char *domain,
     }
     worker->backend = launched;
     const int fds[CONTROL_FDS_MAX] = {window_fd, worker->ring_fd, worker->bell_fd};
-    if (!send_launch(tender, domain, launched->request, fds) ||
+    if (!send_launch(tender, role, domain, launched->request, fds) ||
         !await(tender, &launched->answered, ANSWER_TIMEOUT_MS)) {
         end_zygote(tender); /* and with it whatever it may still fork */
         error_set(error, TFAAS_UNAVAILABLE, "the process that forks cores failed: %s",
@@ -401,7 +402,7 @@ static tfaas_status_t ask_zygote(struct tender *tender, const char *domain,
     return TFAAS_OK;
 }
 
-static tfaas_status_t launch_once(struct tender *tender, const char *domain,
+static tfaas_status_t launch_once(struct tender *tender, enum tender_role role, const char *domain,
                                   struct tender_worker *worker, bool *zygote_gone,
                                   struct tfaas_error *error)
 {
@@ -421,7 +422,7 @@ static tfaas_status_t launch_once(struct tender *tender, const char *domain,
     if (window_fd < 0 || worker->ring_fd < 0 || worker->bell_fd < 0) {
         status = error_errno(error, TFAAS_NO_SPACE, errno, "make a window");
     } else {
-        status = ask_zygote(tender, domain, worker, window_fd, zygote_gone, error);
+        status = ask_zygote(tender, role, domain, worker, window_fd, zygote_gone, error);
     }
     if (window_fd >= 0) {
         close(window_fd);
@@ -429,8 +430,9 @@ static tfaas_status_t launch_once(struct tender *tender, const char *domain,
     return status;
 }
 
-static tfaas_status_t process_launch(struct tender *tender, const char *trust_domain,
-                                     struct tender_worker *worker, struct tfaas_error *error)
+static tfaas_status_t process_launch(struct tender *tender, enum tender_role role,
+                                     const char *trust_domain, struct tender_worker *worker,
+                                     struct tfaas_error *error)
 {
     tfaas_status_t status = TFAAS_OK;
     if (strlen(trust_domain) >= sizeof(((struct control_message *)0)->text)) {
@@ -439,7 +441,7 @@ static tfaas_status_t process_launch(struct tender *tender, const char *trust_do
     for (int tries = 0; tries < 2; tries++) {
         bool zygote_gone = false;
         *worker = (struct tender_worker){.bell_fd = -1, .ring_fd = -1, .exit_fd = -1, .pid = -1};
-        status = launch_once(tender, trust_domain, worker, &zygote_gone, error);
+        status = launch_once(tender, role, trust_domain, worker, &zygote_gone, error);
         if (status == TFAAS_OK) {
             return TFAAS_OK;
         }

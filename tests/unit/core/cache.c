@@ -105,7 +105,7 @@ static void load(const char *domain, struct core_config config, unsigned expecte
                  struct core_answer *answer)
 {
     struct core_child core;
-    plat_linux_domain(domain); /* what the child that is forked now finds */
+    plat_linux_domain(PLAT_WORKER, domain); /* what the child that is forked now finds */
     core_child_start(&core);
     core_load(&core, 1, &config, answer);
     CHECK(answer->status == TFAAS_OK, "%s: %s", tfaas_status_name(answer->status), answer->fault);
@@ -186,7 +186,7 @@ static void a_core_that_seals_forgets_its_key(void)
 static void large_caches_come_in_pieces(void)
 {
     cache_prepare();
-    plat_linux_domain("large");
+    plat_linux_domain(PLAT_WORKER, "large");
     struct span module = core_test_file("build/js.wasm");
     struct core_config config = core_test_bytes(module.data, module.size);
     config.want_cache = true;
