@@ -106,11 +106,11 @@ static bool signed_by_intel(struct evidence_context *c, X509 *root, const struct
                             const char *name)
 {
     uint8_t signature[64];
-    AUTO(certs) STACK_OF(X509) *chain = evidence_pem_certificates(c, pem, name);
+    AUTO(certs) certificates_t *chain = evidence_pem_certificates(c, pem, name);
     if (!chain)
         return false;
     X509 *signer = sk_X509_value(chain, 0);
-    STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
+    revocation_lists_t *crls = sk_X509_CRL_new_null();
     bool good = crls && sk_X509_CRL_push(crls, l->root_crl) > 0 &&
                 evidence_chain(c, EVIDENCE_INTEL, signer, chain, root, crls, 2, name);
     sk_X509_CRL_free(crls);
@@ -151,14 +151,8 @@ static X509_CRL *revocation_list(struct evidence_context *c, const struct collat
     size_t size = text ? json_string_length(text) / 2 : 0;
     uint8_t *der = size ? OPENSSL_malloc(size) : NULL;
     X509_CRL *list = NULL;
-    if (der && evidence_hex(json_string_value(text), der, size)) {
-        const uint8_t *at = der;
-        list = d2i_X509_CRL(NULL, &at, (long)size);
-        if (list && at != der + size) {
-            X509_CRL_free(list);
-            list = NULL;
-        }
-    }
+    if (der && evidence_hex(json_string_value(text), der, size))
+        list = evidence_revocation_list(c, (struct span){der, size}, key);
     OPENSSL_free(der);
     if (!list)
         evidence_fail(c, "collateral: %s is not a revocation list", key);
@@ -201,11 +195,11 @@ bool collateral_check_pck_crl(struct evidence_context *c, const struct collatera
     if (!pem)
         return false;
     AUTO(certs)
-    STACK_OF(X509) *chain = evidence_pem_certificates(c, text_span(pem), "PCK CRL issuer");
+    certificates_t *chain = evidence_pem_certificates(c, text_span(pem), "PCK CRL issuer");
     if (!chain)
         return false;
     X509 *issuer = sk_X509_value(chain, 0);
-    STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
+    revocation_lists_t *crls = sk_X509_CRL_new_null();
     bool good = crls && sk_X509_CRL_push(crls, l->root_crl) > 0 &&
                 evidence_chain(c, EVIDENCE_INTEL, issuer, chain, root, crls, 2, "PCK CRL issuer");
     sk_X509_CRL_free(crls);

@@ -158,6 +158,10 @@ static bool pck_tcb(struct evidence_context *c, const struct der_item *tcb, stru
         else
             pck->component_svn[last - 1] = (uint8_t)number;
     }
+    /* Today each component is a byte of CPU SVN. Should they ever differ, the lower one counts. */
+    for (size_t i = 0; i < sizeof pck->component_svn; i++)
+        if (c->appraisal->pck_cpu_svn[i] < pck->component_svn[i])
+            pck->component_svn[i] = c->appraisal->pck_cpu_svn[i];
     c->appraisal->pck_pce_svn = pck->pce_svn;
     return tcb->tag == 0x30 && seen == 0x7fffeu;
 }
@@ -188,12 +192,13 @@ static bool pck_extension(struct evidence_context *c, X509 *certificate, struct 
             (last == 6 && !octets(&value, a->platform_instance_id, 16)))
             return false;
     }
-    a->platform_id_size = 16;
+    if (!evidence_zero((struct span){a->platform_id, 16}))
+        a->platform_id_size = 16;
     return (seen & 0x3eu) == 0x3eu; /* 1 to 5 */
 }
 
 /* The certificate with the SGX extension; a chain need not begin with it, but holds one only. */
-static X509 *find_pck(struct evidence_context *c, STACK_OF(X509) * chain)
+static X509 *find_pck(struct evidence_context *c, certificates_t *chain)
 {
     X509 *found = NULL;
     for (int i = 0; i < sk_X509_num(chain); i++) {
@@ -267,7 +272,7 @@ bool dcap_verify(struct evidence_context *c, struct dcap_quote *quote, const uin
     if (!root || (with && !collateral_load(c, root, &collateral)))
         return false;
     AUTO(certs)
-    STACK_OF(X509) *chain = evidence_pem_certificates(c, quote->pck_chain, "PCK chain");
+    certificates_t *chain = evidence_pem_certificates(c, quote->pck_chain, "PCK chain");
     X509 *pck = chain ? find_pck(c, chain) : NULL;
     if (!pck)
         return false;

@@ -12,6 +12,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+typedef STACK_OF(X509) certificates_t;
+typedef STACK_OF(X509_CRL) revocation_lists_t;
+
 /* Bounds on what is looked at; larger input is rejected. */
 #define EVIDENCE_QUOTE_MAX      (64u << 10)
 #define EVIDENCE_COLLATERAL_MAX (1u << 20)
@@ -69,13 +72,21 @@ bool der_uint(const struct der_item *item, uint32_t *value) TFAAS_MUST_USE;
 enum evidence_vendor { EVIDENCE_INTEL, EVIDENCE_AMD };
 
 X509 *evidence_certificate(struct evidence_context *c, struct span der, const char *what);
-STACK_OF(X509) *
-    evidence_pem_certificates(struct evidence_context *c, struct span pem, const char *what);
+/* Of every certificate in the list, in its order; at least one (evidence_pem.c). */
+certificates_t *evidence_pem_certificates(struct evidence_context *c, struct span pem,
+                                          const char *what);
+/* The same, and revocation lists among them go to `lists`. */
+certificates_t *evidence_pem_bundle(struct evidence_context *c, struct span pem,
+                                    revocation_lists_t *lists, const char *what);
+X509_CRL *evidence_revocation_list(struct evidence_context *c, struct span der, const char *what);
+/* `list` is of `issuer` and current, and does not name `certificate`. */
+bool evidence_not_revoked(struct evidence_context *c, X509_CRL *list, X509 *issuer,
+                          X509 *certificate, const char *what) TFAAS_MUST_USE;
 /* leaf up to exactly `root`, at the moment of the evidence, `length` certificates with both ends.
  * With `crls` every certificate of the chain, the root too, must be covered by one and not
  * revoked. */
 bool evidence_chain(struct evidence_context *c, enum evidence_vendor vendor, X509 *leaf,
-                    STACK_OF(X509) * others, X509 *root, STACK_OF(X509_CRL) * crls, int length,
+                    certificates_t *others, X509 *root, revocation_lists_t *crls, int length,
                     const char *what) TFAAS_MUST_USE;
 bool evidence_common_name(const X509_NAME *name, const char *expected) TFAAS_MUST_USE;
 /* The value of the extension `oid`, which must be there once. In place, owned by the certificate.
@@ -90,13 +101,13 @@ static inline void auto_x509(X509 **p)
 {
     X509_free(*p);
 }
-static inline void auto_certs(STACK_OF(X509) * *p)
+static inline void auto_certs(certificates_t **p)
 {
     sk_X509_pop_free(*p, X509_free);
 }
-static inline void auto_crl(X509_CRL **p)
+static inline void auto_lists(revocation_lists_t **p)
 {
-    X509_CRL_free(*p);
+    sk_X509_CRL_pop_free(*p, X509_CRL_free);
 }
 static inline void auto_key(EVP_PKEY **p)
 {
@@ -137,7 +148,7 @@ bool dcap_verify(struct evidence_context *c, struct dcap_quote *quote, const uin
 struct collateral {
     void *json, *tcb_info, *qe_identity; /* json_t, owned */
     X509_CRL *root_crl, *pck_crl;
-    STACK_OF(X509_CRL) * crls; /* the two above, not owned by it */
+    revocation_lists_t *crls; /* the two above, not owned by it */
 };
 /* Parses, checks validity and signatures of TCB info and QE identity. */
 bool collateral_load(struct evidence_context *c, X509 *root,

@@ -9,7 +9,6 @@
 #define SIGNED_SIZE    0x2a0u
 #define ALGORITHM_P384 1u
 #define VMPL_MAX       3u
-#define FLAG_MASK_CHIP BIT(1)
 #define BIT(n)         (UINT64_C(1) << (n))
 #define POLICY_SMT     BIT(16)
 #define POLICY_ONE     BIT(17)
@@ -20,7 +19,7 @@
 #define OID_AMD        "1.3.6.1.4.1.3704.1."
 
 struct report {
-    struct span reserved[8]; /* that must be zero */
+    struct span reserved[6]; /* that must be zero */
     uint8_t tcb[8];          /* reported, as it stands */
     struct span r, s;        /* little-endian, 72 bytes */
 };
@@ -267,7 +266,7 @@ static bool generation_of(struct evidence_context *c, X509 *vek)
 }
 
 /* The bundle holds the intermediate and, if at all, the pinned ARK of that generation. */
-static bool bundle_fits(struct evidence_context *c, STACK_OF(X509) * bundle, X509 *ark)
+static bool bundle_fits(struct evidence_context *c, certificates_t *bundle, X509 *ark)
 {
     for (int i = 0; i < sk_X509_num(bundle); i++) {
         X509 *one = sk_X509_value(bundle, i);
@@ -275,6 +274,18 @@ static bool bundle_fits(struct evidence_context *c, STACK_OF(X509) * bundle, X50
             X509_cmp(one, ark) != 0)
             return evidence_fail(c, "CA bundle: holds another root than the pinned ARK");
     }
+    return true;
+}
+
+/* Revocation lists in the bundle, where there are any, are the ARK's and clear the intermediate. */
+static bool bundle_clears(struct evidence_context *c, certificates_t *bundle,
+                          revocation_lists_t *lists, X509 *ark)
+{
+    for (int i = 0; i < sk_X509_CRL_num(lists); i++)
+        for (int k = 0; k < sk_X509_num(bundle); k++)
+            if (!evidence_not_revoked(c, sk_X509_CRL_value(lists, i), ark, sk_X509_value(bundle, k),
+                                      "CA bundle"))
+                return false;
     return true;
 }
 
@@ -302,7 +313,7 @@ static X509 *key_certificate(struct evidence_context *c)
     }
     if (bytes.size == 0 || bytes.data[0] == 0x30)
         return evidence_certificate(c, bytes, "VEK");
-    AUTO(certs) STACK_OF(X509) *all = evidence_pem_certificates(c, bytes, "VEK");
+    AUTO(certs) certificates_t *all = evidence_pem_certificates(c, bytes, "VEK");
     if (all && sk_X509_num(all) == 1)
         return sk_X509_shift(all);
     evidence_fail(c, "VEK: not one certificate");
@@ -316,12 +327,13 @@ static bool key_holds(struct evidence_context *c, const struct report *report, X
         return false;
     if (!ca.data)
         return evidence_fail(c, "no CA bundle");
+    AUTO(lists) revocation_lists_t *lists = sk_X509_CRL_new_null();
     AUTO(certs)
-    STACK_OF(X509) *bundle =
-        evidence_pem_certificates(c, (struct span){ca.data, ca.size}, "CA bundle");
+    certificates_t *bundle =
+        lists ? evidence_pem_bundle(c, (struct span){ca.data, ca.size}, lists, "CA bundle") : NULL;
     AUTO(x509)
     X509 *ark = evidence_certificate(c, c->roots.ark[c->appraisal->u.snp.generation], "ARK");
-    if (!bundle || !ark || !bundle_fits(c, bundle, ark) ||
+    if (!bundle || !ark || !bundle_fits(c, bundle, ark) || !bundle_clears(c, bundle, lists, ark) ||
         !evidence_chain(c, EVIDENCE_AMD, vek, bundle, ark, NULL, 3, "VEK chain"))
         return false;
     if (X509_check_ca(vek))

@@ -5,9 +5,6 @@
  */
 #include "evidence_internal.h"
 #include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/param_build.h>
-#include <openssl/pem.h>
 #include <time.h>
 
 bool der_read(struct cursor *c, struct der_item *item)
@@ -56,32 +53,16 @@ X509 *evidence_certificate(struct evidence_context *c, struct span der, const ch
     return NULL;
 }
 
-STACK_OF(X509) *
-    evidence_pem_certificates(struct evidence_context *c, struct span pem, const char *what)
+X509_CRL *evidence_revocation_list(struct evidence_context *c, struct span der, const char *what)
 {
-    if (!pem.data || pem.size == 0 || pem.size > EVIDENCE_CERTS_SIZE_MAX) {
-        evidence_fail(c, "%s: no certificates, or too many", what);
-        return NULL;
-    }
-    STACK_OF(X509) *all = sk_X509_new_null();
-    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
-    bool good = all && bio;
-    while (good) {
-        X509 *one = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-        if (!one) {
-            /* only the end of the text may end the list, not a certificate that does not parse */
-            good = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-            break;
-        }
-        good = sk_X509_num(all) < (int)EVIDENCE_CERTS_MAX && sk_X509_push(all, one) > 0;
-        if (!good)
-            X509_free(one);
-    }
-    BIO_free(bio);
-    if (good && sk_X509_num(all) > 0)
-        return all;
-    sk_X509_pop_free(all, X509_free);
-    evidence_fail(c, "%s: not a list of PEM certificates", what);
+    const uint8_t *at = der.data;
+    X509_CRL *list = NULL;
+    if (der.data && der.size && der.size <= EVIDENCE_COLLATERAL_MAX)
+        list = d2i_X509_CRL(NULL, &at, (long)der.size);
+    if (list && at == der.data + der.size)
+        return list;
+    X509_CRL_free(list);
+    evidence_fail(c, "%s: not a revocation list", what);
     return NULL;
 }
 
@@ -120,13 +101,13 @@ static bool algorithms(enum evidence_vendor vendor, X509 *certificate, bool leaf
 }
 
 static bool chain_holds(struct evidence_context *c, enum evidence_vendor vendor,
-                        X509_STORE_CTX *verifier, X509 *root, STACK_OF(X509_CRL) * crls, int length,
+                        X509_STORE_CTX *verifier, X509 *root, revocation_lists_t *crls, int length,
                         const char *what)
 {
     if (X509_verify_cert(verifier) != 1)
         return evidence_fail(c, "%s: %s", what,
                              X509_verify_cert_error_string(X509_STORE_CTX_get_error(verifier)));
-    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(verifier);
+    certificates_t *chain = X509_STORE_CTX_get0_chain(verifier);
     if (sk_X509_num(chain) != length || X509_cmp(sk_X509_value(chain, length - 1), root) != 0)
         return evidence_fail(c, "%s: not a chain of %d to the pinned root", what, length);
     int64_t end;
@@ -147,7 +128,7 @@ static bool chain_holds(struct evidence_context *c, enum evidence_vendor vendor,
 }
 
 bool evidence_chain(struct evidence_context *c, enum evidence_vendor vendor, X509 *leaf,
-                    STACK_OF(X509) * others, X509 *root, STACK_OF(X509_CRL) * crls, int length,
+                    certificates_t *others, X509 *root, revocation_lists_t *crls, int length,
                     const char *what)
 {
     X509_STORE *store = X509_STORE_new();
@@ -177,6 +158,28 @@ bool evidence_chain(struct evidence_context *c, enum evidence_vendor vendor, X50
     X509_STORE_CTX_free(verifier);
     X509_STORE_free(store);
     return good;
+}
+
+bool evidence_not_revoked(struct evidence_context *c, X509_CRL *list, X509 *issuer,
+                          X509 *certificate, const char *what)
+{
+    X509_REVOKED *entry = NULL;
+    int64_t from, until;
+    if (X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(issuer)) != 0 ||
+        X509_CRL_get_signature_nid(list) != X509_get_signature_nid(issuer) ||
+        X509_CRL_verify(list, X509_get0_pubkey(issuer)) != 1)
+        return evidence_fail(c, "%s: a revocation list of another CA", what);
+    for (int i = 0; i < X509_CRL_get_ext_count(list); i++)
+        if (X509_EXTENSION_get_critical(X509_CRL_get_ext(list, i)))
+            return evidence_fail(c, "%s: a revocation list with a critical extension", what);
+    if (!time_of(X509_CRL_get0_lastUpdate(list), &from) ||
+        !time_of(X509_CRL_get0_nextUpdate(list), &until) || c->evidence->at_unix < from ||
+        c->evidence->at_unix > until)
+        return evidence_fail(c, "%s: a revocation list that is not current", what);
+    evidence_ends(c, until);
+    if (X509_CRL_get0_by_cert(list, &entry, certificate) != 0)
+        return evidence_fail(c, "%s: certificate revoked", what);
+    return true;
 }
 
 bool evidence_common_name(const X509_NAME *name, const char *expected)
