@@ -8,6 +8,7 @@
 #include "message.h"
 #include "plat/plat.h"
 #include "random.h"
+#include "receipts.h"
 #include "ring.h"
 #include "scheduler.h"
 
@@ -62,6 +63,7 @@ void core_serve(void)
         invoke_retry();
         (void)sched_timers(plat_now_ns());
         bool ran = sched_run();
+        ran |= receipts_turn(plat_now_ns(), !handled && !ran);
         if (!handled && !ran)
             wait_for_work();
     }

@@ -45,13 +45,19 @@ tfaas_status_t message_end(struct task *task)
         .flags = TFAAS_END,
         .id = run->id,
         .arg = {task->status, run->work, task->slot ? task->slot->peak : run->peak, task->cpu_ns,
-                task->restored_pages},
+                task->restored_pages, task->outcome},
     };
+    const void *payload_at = task->held;
+    size_t size = task->held_size;
     if (task->held) {
         slot.kind = run->response_sent > 0 ? TFAAS_BODY : TFAAS_RESPONSE;
         slot.flags = TFAAS_END | TFAAS_LAST;
     }
-    tfaas_status_t status = message_send(NULL, &slot, task->held, task->held_size);
+    if (task->status == TFAAS_MISDIRECTED) { /* of a sealed call: the name it is for */
+        payload_at = task->text;
+        size = task->text_size;
+    }
+    tfaas_status_t status = message_send(NULL, &slot, payload_at, size);
     if (status == TFAAS_BUSY)
         return status;
     invoke_finish(task);
