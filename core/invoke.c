@@ -407,7 +407,7 @@ static tfaas_status_t run_function(struct task *task)
 static void invoke_body_run(struct task *task)
 {
     tfaas_status_t status = invoke_wait_loaded(task);
-    if (status == TFAAS_OK && task->function->function.confidential)
+    if (status == TFAAS_OK && task->function->function.encapsulated_only)
         status = TFAAS_ENCAPSULATION_REQUIRED;
     task->status = task->outcome = status == TFAAS_OK ? run_function(task) : status;
 }
