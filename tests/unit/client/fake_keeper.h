@@ -444,10 +444,10 @@ static inline void fake_run(struct fake *f, struct fake_inner *in, struct fake_r
         fake_problem(r, 400, date_type);
         r->date = clock + (f->wrong == FAKE_DATE_REFUSED_EVER ? f->calls : 0);
     } else if (f->wrong == FAKE_MISDIRECTED) {
-        fake_problem(r, 421, "about:blank");
+        fake_problem(r, 421, "tag:tfaas,2026:misdirected");
     } else if (f->wrong == FAKE_PACKAGE_REFUSED ||
                (in->wants_package && memcmp(in->package, f->package, 32) != 0)) {
-        fake_problem(r, 412, "about:blank");
+        fake_problem(r, 412, "tag:tfaas,2026:package-mismatch");
     }
 }
 
