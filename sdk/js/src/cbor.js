@@ -3,12 +3,12 @@
 // unsigned keys, booleans; definite lengths, shortest forms. Anything else is refused.
 
 import { Cursor, concat, text, utf8 } from "./bytes.js";
-import { TfaasError } from "./errors.js";
+import { Malformed } from "./errors.js";
 
 const DEPTH_MAX = 4;
 const ITEMS_MAX = 4096;
 
-const fail = (what) => new TfaasError("BAD_REQUEST", `CBOR: ${what}`);
+const fail = (what) => new Malformed(`CBOR: ${what}`);
 
 function head(c) {
     const first = c.u8();
@@ -37,7 +37,7 @@ function item(c, depth) {
         try {
             to = text(c.take(value));
         } catch (error) {
-            if (error instanceof TfaasError) throw error;
+            if (error instanceof Malformed) throw error;
             throw fail("text is not UTF-8");
         }
         if (to.includes("\0")) throw fail("text holds NUL");
@@ -106,7 +106,7 @@ export function encode(value) {
  * { key: [name, check, optional] }. No other keys. Returns an object of the names.
  */
 export function statement(bytes, label, shape, noun) {
-    const refuse = (what) => new TfaasError("BAD_REQUEST", `${noun}: ${what}`);
+    const refuse = (what) => new Malformed(`${noun}: ${what}`);
     let value;
     try {
         value = decode(bytes);

@@ -3,7 +3,7 @@
 // are loaded only then.
 
 import { bytesOf, concat, isZero, unhex } from "./bytes.js";
-import { TfaasError } from "./errors.js";
+import { Malformed, TfaasError } from "./errors.js";
 
 const { subtle } = globalThis.crypto;
 
@@ -43,7 +43,7 @@ async function lacking(name, load) {
     try {
         return await load();
     } catch (cause) {
-        throw new TfaasError("UNAVAILABLE", `this engine lacks ${name}, and its replacement could not be loaded`,
+        throw new TfaasError("engine_lacks", `this engine lacks ${name}, and its replacement could not be loaded`,
                              { cause });
     }
 }
@@ -120,7 +120,7 @@ async function shared(make) {
     } catch {
         secret = new Uint8Array(32);
     }
-    if (isZero(secret)) throw new TfaasError("BAD_REQUEST", "a public key of low order");
+    if (isZero(secret)) throw new Malformed("a public key of low order");
     return secret;
 }
 
@@ -152,9 +152,9 @@ export const rsaPssVerify = (key, signature, message) =>
 export const AES_128_GCM = 1, AES_256_GCM = 2, CHACHA20_POLY1305 = 3;
 export const aeadKeySize = (id) => ({ [AES_128_GCM]: 16, [AES_256_GCM]: 32, [CHACHA20_POLY1305]: 32 })[id];
 
-/** { seal(nonce, aad, plain), open(nonce, aad, sealed) }; open throws NOT_OPENED. */
+/** { seal(nonce, aad, plain), open(nonce, aad, sealed) }; open throws Malformed. */
 export async function aead(id, keyBytes) {
-    const refuse = () => new TfaasError("NOT_OPENED", "sealed bytes do not open");
+    const refuse = () => new Malformed("sealed bytes do not open");
     if (id === CHACHA20_POLY1305) {
         const { chacha20poly1305 } = await lacking("ChaCha20-Poly1305", () => import("@noble/ciphers/chacha.js"));
         return {
@@ -168,7 +168,7 @@ export async function aead(id, keyBytes) {
             },
         };
     }
-    if (id !== AES_128_GCM && id !== AES_256_GCM) throw new TfaasError("UNSUPPORTED", `AEAD ${id}`);
+    if (id !== AES_128_GCM && id !== AES_256_GCM) throw new Malformed(`AEAD ${id} is not known`);
     const key = await subtle.importKey("raw", keyBytes, "AES-GCM", false, ["encrypt", "decrypt"]);
     const parameters = (iv, additionalData) => ({ name: "AES-GCM", iv, additionalData, tagLength: 128 });
     return {

@@ -2,7 +2,7 @@
 
 import { concat, u16, u64, utf8 } from "./bytes.js";
 import { aead, aeadKeySize, hkdfExpand, hkdfExtract, x25519 } from "./crypto.js";
-import { TfaasError } from "./errors.js";
+import { Malformed } from "./errors.js";
 
 export const KEM_X25519 = 0x0020, KDF_SHA256 = 0x0001;
 
@@ -22,7 +22,7 @@ async function schedule(dh, enc, receiver, aeadId, info) {
                            await extract(suite, EMPTY, "info_hash", info));
     const base = await extract(suite, secret, "secret", EMPTY);
     const keySize = aeadKeySize(aeadId);
-    if (!keySize) throw new TfaasError("UNSUPPORTED", `AEAD ${aeadId}`);
+    if (!keySize) throw new Malformed(`AEAD ${aeadId} is not known`);
     const [key, nonce, exporter] = await Promise.all([
         expand(suite, base, "key", context, keySize),
         expand(suite, base, "base_nonce", context, 12),
@@ -71,13 +71,13 @@ export function counterNonce(base, number) {
 
 /** SetupBaseS. `pair` is for test vectors only: a pair that is used twice breaks both messages. */
 export async function setupSender(receiver, info, aeadId, pair) {
-    if (receiver.length !== 32) throw new TfaasError("BAD_REQUEST", "a public key has another size");
+    if (receiver.length !== 32) throw new Malformed("a public key has another size");
     const ephemeral = pair ?? (await x25519());
     return schedule(await ephemeral.agree(receiver), ephemeral.publicKey, receiver, aeadId, info);
 }
 
 /** SetupBaseR; `pair` of x25519(secret). */
 export async function setupReceiver(pair, enc, info, aeadId) {
-    if (enc.length !== 32) throw new TfaasError("BAD_REQUEST", "enc has another size");
+    if (enc.length !== 32) throw new Malformed("enc has another size");
     return schedule(await pair.agree(enc), enc, pair.publicKey, aeadId, info);
 }

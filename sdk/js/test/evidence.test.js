@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { appraiseEvidence } from "../src/evidence/index.js";
-import { negatives } from "./mutate.js";
-import { evidenceVectors } from "./vectors.js";
+import { negatives } from "./support/mutate.js";
+import { evidenceVectors } from "./support/vectors.js";
 
 const vectors = evidenceVectors();
 const when = ({ expected }) => expected.verify_at_unix ?? 1750000000 /* inside every PCK certificate of a quote without collateral */;

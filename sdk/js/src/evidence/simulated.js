@@ -4,7 +4,7 @@
 import { hex } from "../bytes.js";
 import { encode, isBytes, isNumber, statement } from "../cbor.js";
 import { ed25519Verify, sha256 } from "../crypto.js";
-import { TfaasError } from "../errors.js";
+import { Malformed } from "../errors.js";
 import { reject } from "./reject.js";
 
 const LABEL = "tfaas-simulated-v1";
@@ -23,7 +23,7 @@ export async function appraiseSimulated(evidence, out) {
         if (evidence.quote.length > SIZE_MAX) throw reject("simulated evidence: too large");
         s = statement(evidence.quote, LABEL, SHAPE, "simulated evidence");
     } catch (error) {
-        throw error instanceof TfaasError ? reject(error.message) : error;
+        throw error instanceof Malformed ? reject(error.message) : error;
     }
     const signed = encode(new Map([[1, LABEL], [2, s.measurement], [3, s.reportData], [4, s.issuedAt], [5, s.rootKey]]));
     if (!(await ed25519Verify(s.rootKey, s.signature, signed))) throw reject("simulated evidence: signature is invalid");

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import path from "node:path";
 
-const repository = fileURLToPath(new URL("../../../tests/vectors", import.meta.url));
+const repository = fileURLToPath(new URL("../../../../tests/vectors", import.meta.url));
 export const protocolFolder = path.join(repository, "protocol");
 
 /** Folders that may hold sgx/, tdx/, snp/, hpke/. */
