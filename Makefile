@@ -32,6 +32,8 @@ CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/lin
 CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
 HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/tender/process/*.c)
 HOST_ASM := $(wildcard host/daemon/*.S)
+CLIENT_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) common/status.c
+CLI_SRC := $(wildcard client/cli*.c)
 
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/core-obj/%.o) $(CORE_ASM:%.S=$(B)/core-obj/%.o) \
             $(COMMON_SRC:%.c=$(B)/core-obj/%.o)
@@ -77,6 +79,23 @@ $(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.w
 $(B)/tfaasd: $(HOST_OBJ)
 	$(CC) $(HOST_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(HOST_LIBS) -o $@
 
+# The client: a library (static, and shared: only tfaas_*, the functions of include/tfaas/, leave it), and `tfaas`.
+CLIENT_LIBS := -lcrypto -ljansson
+CLIENT_CFLAGS := $(CFLAGS) -fPIC -Iinclude -Icommon -Iclient
+CLIENT_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLIENT_SRC)))
+CLI_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLI_SRC)))
+$(B)/client-obj/client/evidence_roots.S.o: $(wildcard client/roots/*.der)
+$(B)/client-obj/%.o: %
+	@mkdir -p $(@D)
+	$(CC) $(CLIENT_CFLAGS) -MMD -MP -c $< -o $@
+$(B)/libtfaas.a: $(CLIENT_OBJ)
+	rm -f $@ && ar rcs $@ $^
+$(B)/libtfaas.so: client/libtfaas.map $(CLIENT_OBJ)
+	$(CC) $(CLIENT_CFLAGS) -shared -Wl,--version-script=client/libtfaas.map -Wl,-soname,libtfaas.so.0 -Wl,-z,relro,-z,now,-z,noexecstack $(CLIENT_OBJ) $(CLIENT_LIBS) -o $@
+$(B)/tfaas: $(CLI_OBJ) $(B)/libtfaas.a
+	$(CC) $(CLIENT_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(CLIENT_LIBS) -o $@
+-include $(CLIENT_OBJ:.o=.d) $(CLI_OBJ:.o=.d)
+
 # Only what shows the commit is compiled anew when it changes.
 $(B)/commit: FORCE
 	@mkdir -p $(B)
@@ -87,7 +106,7 @@ $(B)/asan/host/daemon/api_system.o: ASAN_CFLAGS += -DTFAASD_COMMIT='"$(COMMIT)"'
 FORCE:
 
 .PHONY: all FORCE
-all: $(B)/tfaas-core $(B)/tfaasd
+all: $(B)/tfaas-core $(B)/tfaasd $(B)/tfaas $(B)/libtfaas.a $(B)/libtfaas.so
 
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
 

@@ -108,7 +108,7 @@ static bool take_field(struct cursor *c, struct span *name, struct span *value)
     return !c->failed;
 }
 
-static tfaas_status_t check_fields(struct span fields, const char **why)
+tfaas_status_t bhttp_check_fields(struct span fields, const char **why)
 {
     struct cursor c = cursor_of(fields.data, fields.size);
     for (unsigned count = 0; cursor_left(&c) > 0; count++) {
@@ -127,28 +127,34 @@ static tfaas_status_t check_fields(struct span fields, const char **why)
     return TFAAS_OK;
 }
 
-static tfaas_status_t read_request(struct cursor *c, struct bhttp_head *head, const char **why)
+static bool method_ok(struct span s)
 {
-    const struct {
-        struct span *part;
+    return token_ok(s, false);
+}
+
+tfaas_status_t bhttp_check_part(enum bhttp_part part, struct span text, const char **why)
+{
+    static const struct {
         bool (*ok)(struct span);
         const char *bad;
-    } parts[] = {
-        {&head->scheme, scheme_ok, "head: scheme is malformed"},
-        {&head->authority, authority_ok, "head: authority is malformed"},
-        {&head->path, path_ok, "head: path does not start with '/' or holds a space or control"},
+    } parts[BHTTP_PARTS] = {
+        [BHTTP_METHOD] = {method_ok, "head: method is not a token"},
+        [BHTTP_SCHEME] = {scheme_ok, "head: scheme is malformed"},
+        [BHTTP_AUTHORITY] = {authority_ok, "head: authority is malformed"},
+        [BHTTP_PATH] = {path_ok, "head: path does not start with '/' or holds a space or control"},
     };
-    tfaas_status_t status = take(c, &head->method, why);
-    if (status != TFAAS_OK)
-        return status;
-    if (!token_ok(head->method, false))
-        return refuse(why, "head: method is not a token");
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        status = take(c, parts[i].part, why);
+    return parts[part].ok(text) ? TFAAS_OK : refuse(why, parts[part].bad);
+}
+
+static tfaas_status_t read_request(struct cursor *c, struct bhttp_head *head, const char **why)
+{
+    struct span *parts[BHTTP_PARTS] = {&head->method, &head->scheme, &head->authority, &head->path};
+    for (unsigned i = 0; i < BHTTP_PARTS; i++) {
+        tfaas_status_t status = take(c, parts[i], why);
+        if (status == TFAAS_OK)
+            status = bhttp_check_part(i, *parts[i], why);
         if (status != TFAAS_OK)
             return status;
-        if (!parts[i].ok(*parts[i].part))
-            return refuse(why, parts[i].bad);
     }
     return TFAAS_OK;
 }
@@ -183,7 +189,7 @@ tfaas_status_t bhttp_read_head(const uint8_t *data, size_t size, struct bhttp_he
     if (status == TFAAS_OK)
         status = take(&c, &head->fields, why);
     if (status == TFAAS_OK)
-        status = check_fields(head->fields, why);
+        status = bhttp_check_fields(head->fields, why);
     head->size = c.at;
     return status;
 }

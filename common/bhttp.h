@@ -26,6 +26,13 @@ struct bhttp_head {
 tfaas_status_t bhttp_read_head(const uint8_t *data, size_t size, struct bhttp_head *head,
                                const char **why) TFAAS_MUST_USE;
 
+/* The checks of the parts on their own (bhttp_stream.h). BAD_REQUEST, or TOO_LARGE for too many
+ * fields. */
+enum bhttp_part { BHTTP_METHOD, BHTTP_SCHEME, BHTTP_AUTHORITY, BHTTP_PATH, BHTTP_PARTS };
+tfaas_status_t bhttp_check_part(enum bhttp_part part, struct span text,
+                                const char **why) TFAAS_MUST_USE;
+tfaas_status_t bhttp_check_fields(struct span fields, const char **why) TFAAS_MUST_USE;
+
 /* Steps through `fields`. False at the end. *at starts at 0. */
 bool bhttp_next_field(struct span fields, size_t *at, struct span *name, struct span *value);
 

@@ -47,8 +47,8 @@ tfaas_status_t receipt_read(struct span text, uint8_t *buffer, struct receipt *t
 /* As text, into `to` (RECEIPT_SIZE_MAX); its size, 0: no room. */
 size_t receipt_write(const struct receipt *receipt, char *to);
 
-/* Signs a batch: the JWS (text, its size returned) and each leaf's path. count 1..RECEIPT_BATCH_MAX.
- * `leaves` are hashes of claims. */
+/* Signs a batch: the JWS (text, its size returned) and each leaf's path.
+ * count 1..RECEIPT_BATCH_MAX. `leaves` are hashes of claims. */
 void receipt_leaf(struct span claims, uint8_t leaf[32]);
 size_t receipt_sign(const uint8_t (*leaves)[32], size_t count, const uint8_t secret[64],
                     char jws[RECEIPT_JWS_MAX]);

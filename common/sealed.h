@@ -29,10 +29,10 @@
 #define SEALED_LABEL        "tfaas-sealed-v1"
 #define SEALED_GRANT_LABEL  "tfaas-grant-v1"
 #define SEALED_LOG_LABEL    "tfaas-log-v1"
-#define SEALED_PACKAGES_MAX 64u    /* digests in one policy */
-#define SEALED_HEADER_MAX   4096u  /* bytes of one header */
+#define SEALED_PACKAGES_MAX 64u   /* digests in one policy */
+#define SEALED_HEADER_MAX   4096u /* bytes of one header */
 #define SEALED_GRANT_SIZE   80u
-#define SEALED_OVERHEAD_MAX 4200u  /* an object is at most this much larger than its content */
+#define SEALED_OVERHEAD_MAX 4200u /* an object is at most this much larger than its content */
 
 struct sealed {
     struct span kind, domain, name, key_id, policy, enc, wrapped, ciphertext;
@@ -66,8 +66,7 @@ tfaas_status_t sealed_make(const struct sealed_options *options, const uint8_t s
                            struct span content, uint8_t **out, size_t *out_size) TFAAS_MUST_USE;
 /* Keeper: the content key. NOT_GRANTED: not sealed to this key. */
 tfaas_status_t sealed_unwrap(const struct sealed *sealed, const uint8_t sealing_secret[32],
-                             const uint8_t sealing_key[32],
-                             uint8_t content_key[32]) TFAAS_MUST_USE;
+                             const uint8_t sealing_key[32], uint8_t content_key[32]) TFAAS_MUST_USE;
 /* Keeper: wraps it for one worker. */
 tfaas_status_t sealed_grant(const struct sealed *sealed, const uint8_t content_key[32],
                             const uint8_t worker_key[32],

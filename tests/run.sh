@@ -48,7 +48,10 @@ for binary in ${TEST_BINARIES:-}; do
 done
 [ -x tests/runtime/js/run.sh ] && run runtime/js tests/runtime/js/run.sh
 [ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
+[ -x tests/interop/run.sh ] && run interop tests/interop/run.sh
+[ -x tests/ct/run.sh ] && run ct tests/ct/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
+run model python3 tests/model/run.py --install
 run e2e python3 tests/e2e/run.py
 # The same tests where foreign bytes come in, against the daemon under the sanitizers.
 [ -x build/asan/tfaasd ] && run e2e-asan env TFAASD=build/asan/tfaasd python3 tests/e2e/run.py rest. bad_input. \

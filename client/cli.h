@@ -1,0 +1,37 @@
+/*
+ * cli.h - the tables that the command line `tfaas` is made of. One family of commands per file
+ * (cli_NAME.c), which ends in a table; cli.c lists the families.
+ */
+#ifndef TFAAS_CLIENT_CLI_H
+#define TFAAS_CLIENT_CLI_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+#define CLI_USAGE 64 /* EX_USAGE; also: a file that cannot be read */
+
+struct cli_command {
+    const char *name;                  /* one or two words: "evidence appraise" */
+    int (*run)(int argc, char **argv); /* argv[0] is the first argument; returns the exit code */
+    const char *usage;                 /* the arguments, one line per form */
+};
+
+/* Families; each table ends with a name of NULL. */
+extern const struct cli_command cli_evidence[];
+
+/* What `--name VALUE` and `--name` options a command takes. A missing or unknown one: message on
+ * stderr and false. */
+struct cli_option {
+    const char *name;   /* "--at" */
+    const char **value; /* gets the word behind it; NULL for a flag */
+    int *flag;          /* set to 1 where value is NULL */
+};
+int cli_options(int argc, char **argv, const struct cli_option *options, size_t count);
+
+/* The whole file, malloc'ed; NULL with a message on stderr when it cannot be read or is larger than
+ * `max`. An empty file is a valid pointer with size 0. */
+uint8_t *cli_read_file(const char *path, size_t max, size_t *size);
+/* Decimal seconds since 1970. */
+int cli_unix_time(const char *text, int64_t *unix_time);
+
+#endif
