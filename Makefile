@@ -185,15 +185,19 @@ tcb:
 	@scripts/tcb.sh
 PREFIX ?= /usr/local
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
+	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
+	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/tfaas/evidence.h include/tfaas/status.h $(DESTDIR)$(PREFIX)/include/tfaas/
 	install -m 644 packaging/tfaasd.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 clean:
 	rm -rf $(B)
 help:
 	@echo "make demo        install what is missing, build, show the main job"
 	@echo "make test        install what is missing, build, pass the tests"
-	@echo "make             build build/tfaasd and build/tfaas-core"
+	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
 	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
 	@echo "make bench-core  microseconds inside the core, into build/bench.json"

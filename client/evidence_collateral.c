@@ -151,14 +151,8 @@ static X509_CRL *revocation_list(struct evidence_context *c, const struct collat
     size_t size = text ? json_string_length(text) / 2 : 0;
     uint8_t *der = size ? OPENSSL_malloc(size) : NULL;
     X509_CRL *list = NULL;
-    if (der && evidence_hex(json_string_value(text), der, size)) {
-        const uint8_t *at = der;
-        list = d2i_X509_CRL(NULL, &at, (long)size);
-        if (list && at != der + size) {
-            X509_CRL_free(list);
-            list = NULL;
-        }
-    }
+    if (der && evidence_hex(json_string_value(text), der, size))
+        list = evidence_revocation_list(c, (struct span){der, size}, key);
     OPENSSL_free(der);
     if (!list)
         evidence_fail(c, "collateral: %s is not a revocation list", key);

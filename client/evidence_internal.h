@@ -75,6 +75,13 @@ X509 *evidence_certificate(struct evidence_context *c, struct span der, const ch
 /* Of every certificate in the list, in its order; at least one (evidence_pem.c). */
 certificates_t *evidence_pem_certificates(struct evidence_context *c, struct span pem,
                                           const char *what);
+/* The same, and revocation lists among them go to `lists`. */
+certificates_t *evidence_pem_bundle(struct evidence_context *c, struct span pem,
+                                    revocation_lists_t *lists, const char *what);
+X509_CRL *evidence_revocation_list(struct evidence_context *c, struct span der, const char *what);
+/* `list` is of `issuer` and current, and does not name `certificate`. */
+bool evidence_not_revoked(struct evidence_context *c, X509_CRL *list, X509 *issuer,
+                          X509 *certificate, const char *what) TFAAS_MUST_USE;
 /* leaf up to exactly `root`, at the moment of the evidence, `length` certificates with both ends.
  * With `crls` every certificate of the chain, the root too, must be covered by one and not
  * revoked. */
@@ -98,9 +105,9 @@ static inline void auto_certs(certificates_t **p)
 {
     sk_X509_pop_free(*p, X509_free);
 }
-static inline void auto_crl(X509_CRL **p)
+static inline void auto_lists(revocation_lists_t **p)
 {
-    X509_CRL_free(*p);
+    sk_X509_CRL_pop_free(*p, X509_CRL_free);
 }
 static inline void auto_key(EVP_PKEY **p)
 {

@@ -1,4 +1,7 @@
-/* evidence_roots.S - the pinned roots of trust, byte for byte (client/roots; docs/evidence.md has their fingerprints). */
+/*
+ * evidence_roots.S - the pinned roots of trust, byte for byte from client/roots. docs/evidence.md
+ * has their fingerprints.
+ */
 .section .rodata
 .macro root name, file
 .global \name

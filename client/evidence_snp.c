@@ -278,6 +278,18 @@ static bool bundle_fits(struct evidence_context *c, certificates_t *bundle, X509
     return true;
 }
 
+/* Revocation lists in the bundle, where there are any, are the ARK's and clear the intermediate. */
+static bool bundle_clears(struct evidence_context *c, certificates_t *bundle,
+                          revocation_lists_t *lists, X509 *ark)
+{
+    for (int i = 0; i < sk_X509_CRL_num(lists); i++)
+        for (int k = 0; k < sk_X509_num(bundle); k++)
+            if (!evidence_not_revoked(c, sk_X509_CRL_value(lists, i), ark, sk_X509_value(bundle, k),
+                                      "CA bundle"))
+                return false;
+    return true;
+}
+
 static bool signature(struct evidence_context *c, const struct report *report, X509 *vek)
 {
     uint8_t big_endian[96];
@@ -316,12 +328,13 @@ static bool key_holds(struct evidence_context *c, const struct report *report, X
         return false;
     if (!ca.data)
         return evidence_fail(c, "no CA bundle");
+    AUTO(lists) revocation_lists_t *lists = sk_X509_CRL_new_null();
     AUTO(certs)
     certificates_t *bundle =
-        evidence_pem_certificates(c, (struct span){ca.data, ca.size}, "CA bundle");
+        lists ? evidence_pem_bundle(c, (struct span){ca.data, ca.size}, lists, "CA bundle") : NULL;
     AUTO(x509)
     X509 *ark = evidence_certificate(c, c->roots.ark[c->appraisal->u.snp.generation], "ARK");
-    if (!bundle || !ark || !bundle_fits(c, bundle, ark) ||
+    if (!bundle || !ark || !bundle_fits(c, bundle, ark) || !bundle_clears(c, bundle, lists, ark) ||
         !evidence_chain(c, EVIDENCE_AMD, vek, bundle, ark, NULL, 3, "VEK chain"))
         return false;
     if (X509_check_ca(vek))

@@ -53,6 +53,19 @@ X509 *evidence_certificate(struct evidence_context *c, struct span der, const ch
     return NULL;
 }
 
+X509_CRL *evidence_revocation_list(struct evidence_context *c, struct span der, const char *what)
+{
+    const uint8_t *at = der.data;
+    X509_CRL *list = NULL;
+    if (der.data && der.size && der.size <= EVIDENCE_COLLATERAL_MAX)
+        list = d2i_X509_CRL(NULL, &at, (long)der.size);
+    if (list && at == der.data + der.size)
+        return list;
+    X509_CRL_free(list);
+    evidence_fail(c, "%s: not a revocation list", what);
+    return NULL;
+}
+
 static bool time_of(const ASN1_TIME *t, int64_t *unix_time)
 {
     struct tm tm;
@@ -145,6 +158,28 @@ bool evidence_chain(struct evidence_context *c, enum evidence_vendor vendor, X50
     X509_STORE_CTX_free(verifier);
     X509_STORE_free(store);
     return good;
+}
+
+bool evidence_not_revoked(struct evidence_context *c, X509_CRL *list, X509 *issuer,
+                          X509 *certificate, const char *what)
+{
+    X509_REVOKED *entry = NULL;
+    int64_t from, until;
+    if (X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(issuer)) != 0 ||
+        X509_CRL_get_signature_nid(list) != X509_get_signature_nid(issuer) ||
+        X509_CRL_verify(list, X509_get0_pubkey(issuer)) != 1)
+        return evidence_fail(c, "%s: a revocation list of another CA", what);
+    for (int i = 0; i < X509_CRL_get_ext_count(list); i++)
+        if (X509_EXTENSION_get_critical(X509_CRL_get_ext(list, i)))
+            return evidence_fail(c, "%s: a revocation list with a critical extension", what);
+    if (!time_of(X509_CRL_get0_lastUpdate(list), &from) ||
+        !time_of(X509_CRL_get0_nextUpdate(list), &until) || c->evidence->at_unix < from ||
+        c->evidence->at_unix > until)
+        return evidence_fail(c, "%s: a revocation list that is not current", what);
+    evidence_ends(c, until);
+    if (X509_CRL_get0_by_cert(list, &entry, certificate) != 0)
+        return evidence_fail(c, "%s: certificate revoked", what);
+    return true;
 }
 
 bool evidence_common_name(const X509_NAME *name, const char *expected)

@@ -47,6 +47,7 @@ for binary in ${TEST_BINARIES:-}; do
     run "${binary#build/}" "$binary"
 done
 [ -x tests/runtime/js/run.sh ] && run runtime/js tests/runtime/js/run.sh
+[ -x build/tfaas ] && run evidence python3 -B tests/evidence/run.py
 [ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
 [ -x tests/interop/run.sh ] && run interop tests/interop/run.sh
 [ -x tests/ct/run.sh ] && run ct tests/ct/run.sh

@@ -281,9 +281,22 @@ def ca_bundle(generation, vlek=False, root=None, **more):
     return pem(ask(generation, vlek, **more), root or ARKS[generation])
 
 
+def ark_list(revoked=(), generation="Milan", key=ARK_KEY, begin=AT - DAY, end=AT + 29 * DAY, kind="pss384", critical=False):
+    """The ARK's revocation list in PEM."""
+    b = (x509.CertificateRevocationListBuilder().issuer_name(amd_name("ARK-" + generation))
+         .last_update(when(begin)).next_update(when(end)).add_extension(x509.CRLNumber(1), False))
+    if critical:
+        b = b.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(OID_AMD + "99"), b"\5\0"), True)
+    for serial in revoked:
+        b = b.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(serial)
+                                      .revocation_date(when(AT - DAY)).build())
+    pad, digest = KINDS[kind]
+    return b.sign(key, digest, rsa_padding=pad).public_bytes(serialization.Encoding.PEM).decode()
+
+
 @functools.cache
 def vek(generation="Milan", vlek=False, tcb=None, chip=None, product=None, curve=P384, drop=(), subject=None,
-        issuer_key=ASK_KEY, more=(), **certificate):
+        issuer_key=ASK_KEY, more=(), provider=b"CN=provider.example", **certificate):
     """The key and its certificate."""
     turin = generation == "Turin"
     tcb = tcb or (TURIN_TCB if turin else MILAN_TCB)
@@ -291,7 +304,7 @@ def vek(generation="Milan", vlek=False, tcb=None, chip=None, product=None, curve
         ("3.1", "3.2", "3.4", "3.5", "3.6", "3.7", "3.3", "3.8")
     extra = [("1", integer(1 if turin else 0)), ("2", tlv(0x16, (product or generation).encode()))]
     extra += [(last, integer(tcb[i])) for i, last in enumerate(order)]
-    extra.append(("5", tlv(0x16, b"CN=provider.example")) if vlek else
+    extra.append(("5", tlv(0x16, provider)) if vlek else
                  ("4", chip if chip is not None else (TURIN_CHIP if turin else CHIP)))
     key = ec.generate_private_key(curve)
     made = amd_certificate(subject or ("SEV-VLEK" if vlek else "SEV-VCEK"),

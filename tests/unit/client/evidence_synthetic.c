@@ -1,4 +1,4 @@
-/* needs: client/evidence.c client/evidence_roots.S client/evidence_x509.c client/evidence_pem.c client/evidence_dcap.c client/evidence_collateral.c client/evidence_tcb.c client/evidence_sgx.c client/evidence_tdx.c client/evidence_snp.c client/evidence_hcl.c client/evidence_json.c libs: crypto jansson flags: -Iclient -g0 */
+/* needs: client/evidence.c client/evidence_roots.S client/evidence_x509.c client/evidence_pem.c client/evidence_dcap.c client/evidence_collateral.c client/evidence_tcb.c client/evidence_sgx.c client/evidence_tdx.c client/evidence_snp.c client/evidence_hcl.c client/evidence_json.c libs: crypto jansson */
 /*
  * evidence_synthetic.c - every case of tests/vectors/synthetic.json: evidence of invented platforms
  * under invented roots, one change in each. The verdict, the status, the advisories and the reason
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include "evidence_internal.h"
+#include "client/evidence_internal.h"
 
 static json_t *all;
 
