@@ -7,7 +7,6 @@ import { ecKey, ecdsaVerify, sha256 } from "../crypto.js";
 import { Collateral } from "./collateral.js";
 import { Der, TAG } from "./der.js";
 import { reject } from "./reject.js";
-import { intelRoot } from "./roots.js";
 import { judge } from "./tcb.js";
 import { findPath, pemCertificates, verifyPath } from "./x509.js";
 
@@ -193,8 +192,7 @@ function qeIsIntels(quote, tee) {
 }
 
 async function verifyQuote(quote, tee, td, evidence, out) {
-    const root = intelRoot();
-    const at = evidence.atUnix;
+    const { atUnix: at, roots: { intel: root } } = evidence;
     const collateral = evidence.collateral === undefined ? null : new Collateral(evidence.collateral);
     if (collateral) await collateral.check(root, at);
     let pem;

@@ -5,6 +5,7 @@
 import { bytesOf } from "../bytes.js";
 import { appraiseSgx, appraiseTdx } from "./dcap.js";
 import { Rejection, reject } from "./reject.js";
+import { pinnedRoots } from "./roots.js";
 import { appraiseSimulated } from "./simulated.js";
 import { appraiseSnp } from "./snp.js";
 
@@ -16,7 +17,10 @@ const VERIFIERS = { sgx: appraiseSgx, tdx: appraiseTdx, snp: appraiseSnp, simula
  *          ca?: string | Uint8Array[], atUnix: number}} evidence
  * @returns what was found; verdict "reject" (with `error`), "policy" or "accept"
  */
-export async function appraiseEvidence(evidence) {
+export const appraiseEvidence = (evidence) => appraiseUnder(pinnedRoots(), evidence);
+
+/** The same under other roots: for tests. */
+export async function appraiseUnder(roots, evidence) {
     const out = {
         tee: evidence.tee, verdict: "reject", tcbStatus: null, advisoryIds: [], error: "", formatVersion: 0,
         measurement: null, reportData: null, debug: false, svn: 0, platformId: null, fields: {},
@@ -27,7 +31,7 @@ export async function appraiseEvidence(evidence) {
         if (!Number.isFinite(evidence.atUnix)) throw reject("no time named");
         const quote = bytesOf(evidence.quote);
         if (quote.length > QUOTE_MAX) throw reject(`the quote is larger than ${QUOTE_MAX} bytes`);
-        await VERIFIERS[evidence.tee]({ ...evidence, quote }, out);
+        await VERIFIERS[evidence.tee]({ ...evidence, quote, roots }, out);
     } catch (error) {
         if (!(error instanceof Rejection)) throw error;
         return Object.assign(out, {

@@ -86,14 +86,14 @@ const DER = {
         "MqfD1AX0/QDNdevCMKlWBRCQ7DFlog3H1a+r/kuMUZ/Ij9yyKlSgYZMJ4VgNKDgTQdcsAL0MCEMrzpacMwFusA==",
 };
 
-export const rootDer = (name) => fromBase64(DER[name]);
+/** Of DER certificates by name: what appraisal trusts. */
+export const rootsOf = (ders) => ({
+    intel: new Certificate(ders.intel, "Intel root"),
+    amd: ["Milan", "Genoa", "Turin"].map((name) => [name, new Certificate(ders[name], `${name} ARK`)]),
+});
 
-const parsed = new Map();
-function root(name) {
-    if (!parsed.has(name)) parsed.set(name, new Certificate(rootDer(name), `${name} root`));
-    return parsed.get(name);
+let pinned = null;
+export function pinnedRoots() {
+    pinned ??= rootsOf(Object.fromEntries(Object.entries(DER).map(([name, text]) => [name, fromBase64(text)])));
+    return pinned;
 }
-
-export const intelRoot = () => root("intel");
-/** [["Milan", certificate], ...] */
-export const amdRoots = () => ["Milan", "Genoa", "Turin"].map((name) => [name, root(name)]);

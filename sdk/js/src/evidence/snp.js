@@ -6,7 +6,6 @@ import { Cursor, equal, hex, isZero, utf8 } from "../bytes.js";
 import { ecdsaVerify } from "../crypto.js";
 import { Der } from "./der.js";
 import { reject } from "./reject.js";
-import { amdRoots } from "./roots.js";
 import { Certificate, findPath, pemCertificates, verifyPath } from "./x509.js";
 
 const REPORT_SIZE = 1184, SIGNED_SIZE = 0x2a0;
@@ -122,10 +121,10 @@ function chipMatches(vek, r, generation) {
     return isZero(chip) ? null : chip;
 }
 
-function generationOf(vek, r) {
+function generationOf(vek, r, arks) {
     const kind = r.signer === VLEK ? "VLEK" : "VCEK";
     const prefix = r.signer === VLEK ? "SEV-VLEK-" : "SEV-";
-    const found = amdRoots().find(([name]) => vek.issuerName === prefix + name);
+    const found = arks.find(([name]) => vek.issuerName === prefix + name);
     if (!found || vek.subjectName !== `SEV-${kind}`) throw reject(`VEK: not the ${kind} that the report names`);
     return found;
 }
@@ -189,7 +188,7 @@ export async function appraiseSnp(evidence, out) {
     });
     wellFormed(r);
     const [vek, bundle] = certificates(evidence);
-    const [generation, ark] = generationOf(vek, r);
+    const [generation, ark] = generationOf(vek, r, evidence.roots.amd);
     for (const one of bundle)
         if (equal(one.subject, one.issuer) && !equal(one.raw, ark.raw))
             throw reject("CA bundle: holds another root than the pinned ARK");
