@@ -89,18 +89,25 @@ export function fromBase64(value) {
     return to;
 }
 
-/** The DER parts of a PEM text whose label is `label`, at most `max`; null when it holds anything odd. */
-export function fromPem(pem, label, max) {
+/**
+ * A list of PEM blocks (RFC 7468, strict: no headers, nothing but blanks around; NUL counts as one,
+ * with it Intel's quotes end theirs): [[label, DER], ...], or null.
+ */
+export function fromPem(pem, max) {
+    const blank = "[ \\t\\r\\n\\0]";
+    const block = new RegExp(`${blank}*-----BEGIN ([A-Z0-9 ]+)-----(?=[ \\t\\r\\n])([A-Za-z0-9+/=\\s]*)-----END \\1-----(?=${blank}|$)`, "y");
     const found = [];
-    const blocks = pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]*)-----END ([A-Z0-9 ]+)-----/g);
-    let markers = pem.split("-----BEGIN ").length - 1;
-    for (const [, begin, body, end] of blocks) {
-        const der = fromBase64(body.replace(/\s+/g, ""));
-        if (begin !== label || end !== label || !der || found.length === max) return null;
-        found.push(der);
-        markers--;
+    let at = 0;
+    for (; found.length <= max; at = block.lastIndex) {
+        block.lastIndex = at;
+        const match = block.exec(pem);
+        if (!match) break;
+        const text = match[2].replace(/\s+/g, "");
+        const der = fromBase64(text);
+        if (!der || der.length === 0 || toBase64(der) !== text) return null;
+        found.push([match[1], der]);
     }
-    return markers === 0 ? found : null;
+    return found.length <= max && new RegExp(`^${blank}*$`).test(pem.slice(at)) ? found : null;
 }
 
 /** Reads forward; `fail(what)` makes the error that is thrown at the end of the bytes. */

@@ -3,6 +3,7 @@
 
 import { hex, unhex } from "./bytes.js";
 import { TfaasError } from "./errors.js";
+import { parseJson } from "./json.js";
 
 const LIST_MAX = 64, TEXT_MAX = 256 * 1024;
 const AGE_DEFAULT_S = 4200, AGE_MAX_S = 10 * 366 * 86400;
@@ -94,7 +95,7 @@ export function readPolicy(policy = { version: 1 }) {
     if (typeof p === "string") {
         if (p.length > TEXT_MAX) throw bad("policy", "is larger than 256 KiB");
         try {
-            p = JSON.parse(p);
+            p = parseJson(p);
         } catch (error) {
             throw new TfaasError("policy_invalid", `policy: ${error.message}`);
         }

@@ -5,6 +5,7 @@ import { base64url, concat, equal, hex, text, unbase64url, utf8 } from "./bytes.
 import { isBytes, isList, isNumber, isText, statement } from "./cbor.js";
 import { ed25519Verify, sha256 } from "./crypto.js";
 import { Malformed, TfaasError } from "./errors.js";
+import { parseJson } from "./json.js";
 import { checkLease } from "./verify.js";
 
 const TEXT_MAX = 3072, CLAIMS_MAX = 1024, BATCH_MAX = 64, PATH_MAX = 6, JWS_MAX = 320, LEASE_MAX = 512;
@@ -29,7 +30,7 @@ const CLAIMS = {
 function readClaims(bytes) {
     let claims;
     try {
-        claims = JSON.parse(text(bytes));
+        claims = parseJson(text(bytes));
     } catch {
         throw new Malformed("receipt: its claims are not JSON");
     }

@@ -6,6 +6,7 @@ import { Malformed, TfaasError } from "./errors.js";
 import { appraiseEvidence } from "./evidence/index.js";
 import { Rejection } from "./evidence/reject.js";
 import { readCertificateTable, reportSigner } from "./evidence/snp.js";
+import { parseJson } from "./json.js";
 import { readKeyConfiguration } from "./ohttp.js";
 import { keyStatementDigest, openEnvelope, readDomainStatement, readKeyStatement, readLease } from "./statement.js";
 
@@ -49,7 +50,7 @@ function message(all, name, indicator) {
 export function readCollection(json) {
     let all;
     try {
-        all = JSON.parse(json);
+        all = parseJson(json);
     } catch (error) {
         throw new Malformed(`not JSON: ${error.message}`);
     }

@@ -4,6 +4,7 @@
 
 import { equal, unhex, utf8 } from "../bytes.js";
 import { ecdsaVerify } from "../crypto.js";
+import { parseJson } from "../json.js";
 import { moment } from "./der.js";
 import { reject } from "./reject.js";
 import { RevocationList, findPath, pemCertificates, verifyPath } from "./x509.js";
@@ -21,7 +22,7 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 function parse(json, what) {
     let value;
     try {
-        value = JSON.parse(json);
+        value = parseJson(json);
     } catch {
         throw reject(`${what}: not a JSON object`);
     }
@@ -41,13 +42,13 @@ export class Collateral {
                 throw reject(`collateral: no ${key}`);
             return value;
         };
-        const list = (key) => {
+        const list = (key, name) => {
             const der = unhex(member(key));
             if (!der) throw reject(`collateral: ${key} is not a revocation list`);
-            return new RevocationList(der, key);
+            return new RevocationList(der, name);
         };
-        this.rootCrl = list("root_ca_crl");
-        this.pckCrl = list("pck_crl");
+        this.rootCrl = list("root_ca_crl", "root CRL");
+        this.pckCrl = list("pck_crl", "PCK CRL");
         this.statements = [
             ["TCBInfo", "tcbInfo", "tcb_info", "tcb_info_signature", "tcb_info_issuer_chain"],
             ["QE Identity", "qeIdentity", "qe_identity", "qe_identity_signature", "qe_identity_issuer_chain"],
@@ -61,10 +62,9 @@ export class Collateral {
 
     /** The statements: their time, then their signer. */
     async check(root, at) {
-        await this.rootCrl.check(root, at);
         const signers = new Map();
+        for (const statement of this.statements) this.#current(statement, at);
         for (const statement of this.statements) {
-            this.#current(statement, at);
             let signer = signers.get(statement.chain);
             if (!signer) {
                 signer = await this.#signer(statement, root, at);
@@ -92,18 +92,24 @@ export class Collateral {
         if (signer.subjectName !== "Intel SGX TCB Signing" || signer.isCa || signer.keyKind !== "P-256" ||
             !signer.mayUse("digitalSignature"))
             throw reject(`${what}: its signer is not Intel's TCB signing key`);
-        this.ends = Math.min(this.ends, await verifyPath([signer], root, at));
-        this.rootCrl.refuses(signer);
+        this.ends = Math.min(this.ends, await verifyPath([signer], root, at, what));
+        await this.#notRevoked(root, at, signer);
         return signer;
+    }
+
+    /** By the root's list, which may also end the root itself. */
+    async #notRevoked(root, at, ...certificates) {
+        this.rootChecked ??= this.rootCrl.check(root, at);
+        await this.rootChecked;
+        for (const certificate of [root, ...certificates]) this.rootCrl.refuses(certificate);
     }
 
     /** The path PCK, PCK CA: neither revoked, by lists of their own issuers. */
     async checkRevocation([pck, ca], root, at) {
         const issuers = pemCertificates(this.pckCrlIssuerChain, "PCK CRL issuer");
         const [issuer] = findPath(issuers[0], issuers, root, 2, "PCK CRL issuer");
-        this.ends = Math.min(this.ends, await verifyPath([issuer], root, at));
-        this.rootCrl.refuses(issuer);
-        this.rootCrl.refuses(ca);
+        this.ends = Math.min(this.ends, await verifyPath([issuer], root, at, "PCK CRL issuer"));
+        await this.#notRevoked(root, at, issuer, ca);
         if (!equal(issuer.subject, ca.subject) || !equal(issuer.spki, ca.spki))
             throw reject("PCK CRL: of another CA than the PCK certificate");
         await this.pckCrl.check(issuer, at);

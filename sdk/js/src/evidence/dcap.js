@@ -126,7 +126,7 @@ function entries(list, prefix, take) {
 }
 
 function pckExtension(certificate) {
-    const outer = new Der(certificate.extensions.get(OID_SGX), "PCK certificate");
+    const outer = new Der(certificate.extensions.get(OID_SGX), "SGX extension of the PCK certificate");
     const list = outer.enter(TAG.SEQUENCE);
     outer.end();
     const pck = { componentSvn: new Uint8Array(16) };
@@ -157,20 +157,23 @@ function pckTcb(list, pck) {
         return true;
     });
     if (seen.size !== 18) throw list.bad();
+    // Today each component is a byte of CPU SVN. Should they ever differ, the lower one counts.
+    pck.componentSvn = pck.componentSvn.map((svn, i) => Math.min(svn, pck.cpuSvn[i]));
 }
 
 function findPck(chain) {
     const found = chain.filter((one) => one.extensions.has(OID_SGX));
     if (found.length !== 1)
         throw reject(`PCK chain: ${found.length === 0 ? "no PCK certificate" : "two PCK certificates"}`);
-    const [pck] = found;
+    return found[0];
+}
+
+function pckIdentity(pck) {
     if (pck.issuerName !== "Intel SGX PCK Platform CA" && pck.issuerName !== "Intel SGX PCK Processor CA")
         throw reject("PCK certificate: not of a PCK CA");
     if (pck.subjectName !== "Intel SGX PCK Certificate")
         throw reject("PCK certificate: another certificate's name");
-    if (pck.isCa || !pck.mayUse("digitalSignature") || pck.keyKind !== "P-256")
-        throw reject("PCK certificate: not for signing");
-    return pck;
+    if (pck.isCa || !pck.mayUse("digitalSignature")) throw reject("PCK certificate: not for signing");
 }
 
 async function signatures(quote, pck) {
@@ -197,18 +200,19 @@ async function verifyQuote(quote, tee, td, evidence, out) {
     if (collateral) await collateral.check(root, at);
     let pem;
     try {
-        pem = text(quote.pckChain[quote.pckChain.length - 1] === 0 ? quote.pckChain.subarray(0, -1) : quote.pckChain);
+        pem = text(quote.pckChain);
     } catch {
         throw reject("PCK chain: not a list of PEM certificates");
     }
     const chain = pemCertificates(pem, "PCK chain");
     const pck = findPck(chain);
     const path = findPath(pck, chain, root, 3, "PCK chain");
-    out.expiresUnix = await verifyPath(path, root, at);
+    out.expiresUnix = await verifyPath(path, root, at, "PCK chain");
     if (collateral) {
         await collateral.checkRevocation(path, root, at);
         out.expiresUnix = Math.min(out.expiresUnix, collateral.ends);
     }
+    pckIdentity(pck);
     const extension = pckExtension(pck);
     out.platformId = extension.ppid;
     Object.assign(out.fields, { fmspc: hex(extension.fmspc), pce_id: hex(extension.pceId) });

@@ -66,7 +66,7 @@ function extension(vek, suffix) {
 
 function svnExtension(vek, suffix) {
     const value = extension(vek, suffix);
-    if (!value) throw reject(`VEK: no extension ${suffix.join(".")} in its certificate`);
+    if (!value) throw reject(`VEK: no SVN ${suffix.join(".")} in its certificate`);
     const der = new Der(value, "VEK");
     const svn = der.uint();
     der.end();
@@ -74,10 +74,10 @@ function svnExtension(vek, suffix) {
     return svn;
 }
 
-function textExtension(vek, suffix) {
+function textExtension(vek, suffix, what) {
     const value = extension(vek, suffix);
-    if (!value) throw reject(`VEK: no extension ${suffix.join(".")} in its certificate`);
-    const der = new Der(value, "VEK");
+    if (!value) throw reject(`VEK: names no ${what}`);
+    const der = new Der(value, `VEK: malformed ${what}`);
     const item = der.read(IA5_STRING);
     der.end();
     if (item.value.length === 0 || item.value.length > 63 || item.value.some((byte) => byte < 0x20 || byte > 0x7e))
@@ -92,7 +92,7 @@ function tcbMatches(vek, r, generation) {
 }
 
 function productMatches(vek, generation) {
-    const product = textExtension(vek, [2]);
+    const product = textExtension(vek, [2], "product");
     if (svnExtension(vek, [1]) > 1) throw reject("VEK: unknown structure version");
     if (product !== generation && !product.startsWith(`${generation}-`))
         throw reject(`VEK: its product is not ${generation}`);
@@ -134,7 +134,8 @@ async function signatureHolds(vek, r) {
     const raw = new Uint8Array(96);
     raw.set(r.r.slice(0, 48).reverse());
     raw.set(r.s.slice(0, 48).reverse(), 48);
-    if (vek.keyKind !== "P-384" || vek.isCa || !(await ecdsaVerify(await vek.key(), raw, r.signed)))
+    if (vek.isCa) throw reject("VEK: is a CA");
+    if (!(await ecdsaVerify(await vek.key(), raw, r.signed)))
         throw reject("report: signature is invalid");
 }
 
@@ -149,10 +150,22 @@ function certificates(evidence) {
         if (all.length !== 1) throw reject("VEK: not one certificate");
         [vek] = all;
     }
+    const lists = [];
     const bundle = typeof evidence.ca === "string"
-        ? pemCertificates(evidence.ca, "CA bundle")
+        ? pemCertificates(evidence.ca, "CA bundle", lists)
         : evidence.ca.slice(0, 8).map((der) => new Certificate(der, "CA bundle"));
-    return [vek, bundle];
+    return [vek, bundle, lists];
+}
+
+/** Revocation lists in the bundle, where there are any, are the ARK's and clear the others. */
+async function bundleClears(bundle, lists, ark, at) {
+    let ends = Infinity;
+    for (const list of lists) {
+        await list.check(ark, at, false);
+        for (const one of bundle) list.refuses(one);
+        ends = Math.min(ends, list.nextUpdate);
+    }
+    return ends;
 }
 
 function fields(r) {
@@ -187,12 +200,14 @@ export async function appraiseSnp(evidence, out) {
         debug: bit(r.policy, POLICY.debug) === 1n, fields: fields(r),
     });
     wellFormed(r);
-    const [vek, bundle] = certificates(evidence);
+    const [vek, bundle, lists] = certificates(evidence);
     const [generation, ark] = generationOf(vek, r, evidence.roots.amd);
     for (const one of bundle)
         if (equal(one.subject, one.issuer) && !equal(one.raw, ark.raw))
             throw reject("CA bundle: holds another root than the pinned ARK");
-    out.expiresUnix = await verifyPath(findPath(vek, bundle, ark, 3, "VEK chain"), ark, evidence.atUnix);
+    const ends = await bundleClears(bundle, lists, ark, evidence.atUnix);
+    const path = findPath(vek, bundle, ark, 3, "VEK chain");
+    out.expiresUnix = Math.min(ends, await verifyPath(path, ark, evidence.atUnix, "VEK chain"));
     await signatureHolds(vek, r);
     productMatches(vek, generation);
     processorMatches(r, generation);
@@ -204,7 +219,7 @@ export async function appraiseSnp(evidence, out) {
         current: tcbParts(r.currentTcb, generation), reported: out.reportedTcb,
         committed: tcbParts(r.committedTcb, generation), launch: tcbParts(r.launchTcb, generation),
     };
-    if (r.signer === VLEK) out.fields.csp_id = textExtension(vek, [5]);
+    if (r.signer === VLEK) out.fields.csp_id = textExtension(vek, [5], "provider");
 }
 
 // --- the certificate table of the GHCB specification (section 4.1.8.1): 24-byte entries of GUID,

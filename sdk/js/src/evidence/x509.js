@@ -25,6 +25,11 @@ const OID = {
     crlNumber: "551d14",
 };
 const USAGE = { digitalSignature: 0x80, keyCertSign: 0x04, crlSign: 0x02 };
+/** What a vendor's certificates are signed with, by the kind of its root's key. */
+const VENDOR_KEYS = {
+    "P-256": { algorithm: "ecdsa", ca: "P-256", leaf: "P-256" },
+    "RSA-4096": { algorithm: "pss", ca: "RSA-4096", leaf: "P-384" },
+};
 const CERTIFICATES_MAX = 8;
 const SIZE_MAX = 65536;
 const REVOKED_MAX = 65536;
@@ -187,13 +192,13 @@ export class Certificate {
         return this.imported;
     }
 
-    checkTime(at) {
-        if (at < this.notBefore) throw reject(`${this.what}: certificate is not yet valid`);
-        if (at > this.notAfter) throw reject(`${this.what}: certificate has expired`);
+    checkTime(at, what) {
+        if (at < this.notBefore) throw reject(`${what}: certificate is not yet valid`);
+        if (at > this.notAfter) throw reject(`${what}: certificate has expired`);
     }
 }
 
-async function verifySigned(object, issuer) {
+async function verifySigned(object, issuer, what = object.what) {
     const key = await issuer.key();
     let good = false;
     if (object.algorithm === "pss" && issuer.keyKind === "RSA-4096") {
@@ -207,16 +212,22 @@ async function verifySigned(object, issuer) {
         raw.set(s, 32);
         good = await ecdsaVerify(key, raw, object.signed);
     }
-    if (!good) throw reject(`${object.what}: signature is invalid`);
+    if (!good) throw reject(`${what}: signature is invalid`);
 }
 
-/** A list of PEM certificates, 1 to 8. */
-export function pemCertificates(pem, what) {
+/** A list of PEM certificates, 1 to 8, and revocation lists where `lists` takes them. */
+export function pemCertificates(pem, what, lists) {
     if (typeof pem !== "string" || pem.length === 0 || pem.length > SIZE_MAX)
         throw reject(`${what}: no certificates, or too many`);
-    const ders = fromPem(pem, "CERTIFICATE", CERTIFICATES_MAX);
-    if (!ders || ders.length === 0) throw reject(`${what}: not a list of PEM certificates`);
-    return ders.map((der) => new Certificate(der, what));
+    const certificates = [];
+    for (const [label, der] of fromPem(pem, 2 * CERTIFICATES_MAX) ?? []) {
+        if (label === "X509 CRL" && lists) lists.push(new RevocationList(der, what));
+        else if (label === "CERTIFICATE") certificates.push(new Certificate(der, what));
+        else throw reject(`${what}: not a list of PEM certificates`);
+    }
+    if (certificates.length === 0 || certificates.length > CERTIFICATES_MAX)
+        throw reject(`${what}: not a list of PEM certificates`);
+    return certificates;
 }
 
 export class RevocationList {
@@ -249,36 +260,39 @@ export class RevocationList {
         tbs.end();
     }
 
-    /** Is it `issuer`'s, and current? */
-    async check(issuer, at) {
-        if (!equal(this.issuer, issuer.subject)) throw reject(`${this.what}: of another CA`);
-        if (!issuer.mayUse("crlSign")) throw reject(`${this.what}: its issuer may not sign it`);
-        if (at < this.thisUpdate) throw reject(`${this.what}: not yet valid`);
-        if (at > this.nextUpdate) throw reject(`${this.what}: expired`);
-        await verifySigned(this, issuer);
+    /** Is it `issuer`'s, and current? AMD's roots do not say that they sign lists: usage false. */
+    async check(issuer, at, usage = true) {
+        if (!equal(this.issuer, issuer.subject)) throw reject(`${this.what}: revocation list of another CA`);
+        if (usage && !issuer.mayUse("crlSign")) throw reject(`${this.what}: revocation list of a CA that may not sign it`);
+        if (at < this.thisUpdate) throw reject(`${this.what}: revocation list is not current: not yet valid`);
+        if (at > this.nextUpdate) throw reject(`${this.what}: revocation list is not current: expired`);
+        await verifySigned(this, issuer, `${this.what}: revocation list of another CA`);
     }
 
     refuses(certificate) {
-        if (this.revoked.has(certificate.serial)) throw reject(`${certificate.what}: certificate is revoked`);
+        if (this.revoked.has(certificate.serial)) throw reject(`${this.what}: certificate revoked`);
     }
 }
 
 /**
  * Verifies leaf > intermediates > root. `path`: certificates from the leaf to below the root, in
- * order. Returns the earliest end of validity.
+ * order. All of them have the algorithms of the root's vendor. Returns the earliest end of validity.
  */
-export async function verifyPath(path, root, at) {
+export async function verifyPath(path, root, at, what) {
     const all = [...path, root];
     let ends = Infinity;
     for (const [i, certificate] of all.entries()) {
-        certificate.checkTime(at);
+        certificate.checkTime(at, what);
+        const kinds = VENDOR_KEYS[root.keyKind];
+        if (certificate.keyKind !== kinds[i === 0 ? "leaf" : "ca"] || certificate.algorithm !== kinds.algorithm)
+            throw reject(`${what}: not the vendor's algorithms`);
         ends = Math.min(ends, certificate.notAfter);
         if (i > 0 && (!certificate.isCa || !certificate.mayUse("keyCertSign") || certificate.pathLength < i - 1))
-            throw reject(`${certificate.what}: an issuer is no CA`);
+            throw reject(`${what}: an issuer is no CA`);
     }
     await Promise.all(path.map((certificate, i) => {
-        if (!equal(certificate.issuer, all[i + 1].subject)) throw reject(`${certificate.what}: not a chain`);
-        return verifySigned(certificate, all[i + 1]);
+        if (!equal(certificate.issuer, all[i + 1].subject)) throw reject(`${what}: not a chain`);
+        return verifySigned(certificate, all[i + 1], what);
     }));
     return ends;
 }
