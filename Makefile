@@ -30,7 +30,7 @@ $(B)/engine.dir: engine/Cargo.lock engine/Cargo.toml engine/lib.rs engine/build.
 COMMON_SRC := $(wildcard common/*.c)
 CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/linux/*.c)
 CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
-HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/tender/process/*.c)
+HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c)
 HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) common/status.c
 CLI_SRC := $(wildcard client/cli*.c)
@@ -136,11 +136,11 @@ PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
 $(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
 $(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $(filter-out %.h,$^) -o $@
+	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
 $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hostile/cage_attack.h \
         $(filter-out %/filter.o,$(PLAT_OBJ))
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -o $@
+	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
 
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
