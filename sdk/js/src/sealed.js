@@ -8,7 +8,7 @@ import { Malformed, TfaasError } from "./errors.js";
 import { setupReceiver, setupSender } from "./hpke.js";
 
 const LABEL = "tfaas-sealed-v1", LOG_LABEL = "tfaas-log-v1", LOG_PREFIX = `${LOG_LABEL}:`;
-const PACKAGES_MAX = 64, HEADER_MAX = 4096, NAME_MAX = 127;
+const PACKAGES_MAX = 64, HEADER_MAX = 4096, NAME_MAX = 253;
 const EMPTY = new Uint8Array(0), ZERO_NONCE = new Uint8Array(12);
 
 const usage = (what) => new TfaasError("usage", what);
@@ -35,7 +35,7 @@ const isName = (value) => typeof value === "string" && value.length > 0 && utf8(
 /** `pair` and `contentKey`: for test vectors only. */
 export async function seal({ kind, domain, name, packages = [], logKey, sealingKey }, content,
                            { pair, contentKey = random(32) } = {}) {
-    if (!isName(name) || !isName(domain)) throw usage("a name of 1 to 127 bytes is needed");
+    if (!isName(name) || !isName(domain)) throw usage("a name of 1 to 253 bytes is needed");
     if (!(sealingKey instanceof Uint8Array) || sealingKey.length !== 32) throw usage("a sealing key has 32 bytes");
     const map = new Map([
         [1, LABEL], [2, kind], [3, domain], [4, name], [5, (await sha256(sealingKey)).subarray(0, 8)],

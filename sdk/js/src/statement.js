@@ -7,14 +7,15 @@ import { ed25519Verify, sha512 } from "./crypto.js";
 import { Malformed } from "./errors.js";
 
 const KEY_LABEL = "tfaas-key-v1";
-const LEASES_MAX = 64, LEASE_SIZE_MAX = 512, NAME_MAX = 127, CONFIGURATION_MAX = 256;
+const LEASES_MAX = 64, LEASE_SIZE_MAX = 512;
+const DOMAIN_MAX = 63, VERSION_MAX = 64, CONFIGURATION_MAX = 64;
 
 const KEY_STATEMENT = {
     2: ["identity", isBytes(32)],
     3: ["epoch", isUint],
     4: ["notBefore", isNumber],
     5: ["notAfter", isNumber],
-    6: ["coreVersion", isText(NAME_MAX)],
+    6: ["coreVersion", isText(VERSION_MAX)],
     7: ["weights", isBytes(32)],
     8: ["measurement", isBytes(48)],
     9: ["keyLifeS", isNumber],
@@ -24,7 +25,7 @@ const KEY_STATEMENT = {
     13: ["nonce", isBytes(8, 64), true],
 };
 const LEASE = {
-    2: ["domain", isText(NAME_MAX)],
+    2: ["domain", isText(DOMAIN_MAX)],
     3: ["instance", isBytes(16)],
     4: ["number", isUint],
     5: ["notBefore", isNumber],
@@ -35,7 +36,7 @@ const LEASE = {
     10: ["requestsPerKey", isUint],
 };
 const DOMAIN = {
-    2: ["domain", isText(NAME_MAX)],
+    2: ["domain", isText(DOMAIN_MAX)],
     3: ["serial", isUint],
     4: ["notBefore", isNumber],
     5: ["notAfter", isNumber],
