@@ -19,6 +19,8 @@ const LEASE_MARGIN_S = 5; // a lease or session that ends sooner is not begun wi
 const SESSION_AGE_MAX_S = 24 * 3600;
 const EVIDENCE_MAX = 4 << 20, DOMAIN_MAX = 64 << 10, PROBLEM_MAX = 16 << 10;
 const DATE_PROBLEM = "https://iana.org/assignments/http-problem-types#date";
+const MISDIRECTED_PROBLEM = "tag:tfaas,2026:misdirected", PACKAGE_PROBLEM = "tag:tfaas,2026:package-mismatch";
+const CORE_PROBLEM_STATUSES = [400, 412, 421];
 const KEY_PROBLEM = "https://iana.org/assignments/http-problem-types#ohttp-key";
 const SESSION_PROBLEM = "tag:tfaas,2026:session-unknown";
 const FORMS = { whole: wholeExchange, chunked: chunkedExchange };
@@ -189,7 +191,8 @@ export class Client {
                 // Each reason may be mended once: by a new fetch, a new session, a corrected date.
                 if (once || attempt === 2 || call.mended === error.code) throw error;
                 if (error.code === "session_unknown") domain.session = null;
-                else if (error.code === "key_unknown") {
+                else if (error.code === "key_unknown" || error.code === "request_not_opened") {
+                    // Not opened: a host that was started again may have another key with the same id.
                     anew = true;
                     domain.session = null;
                 } else if (error.code !== "date_refused" || error.offsetS === undefined) throw error;
@@ -267,8 +270,8 @@ export class Client {
         const { head, exchange, asksSession } = opened;
         const { headers, own } = splitFields(head.fields);
         if (asksSession && own.has("tfaas-session")) await this.#begin(call.domain, own.get("tfaas-session"), exchange);
-        if (headers.get("content-type") === "application/problem+json" && head.status === 400)
-            await this.#dateProblem(head, headers);
+        if (headers.get("content-type") === "application/problem+json" && CORE_PROBLEM_STATUSES.includes(head.status))
+            await this.#coreProblem(head, headers);
         const digest = /^sha256:([0-9a-f]{64})$/.exec(own.get("tfaas-package") ?? "")?.[1] ?? null;
         this.#checkPackage(call, head.status, digest);
         return this.#response(call, opened, headers, digest);
@@ -285,22 +288,28 @@ export class Client {
         };
     }
 
-    async #dateProblem(head, headers) {
+    /** The core's own reasons not to run a call are thrown, everything else is an answer. */
+    async #coreProblem(head, headers) {
         const parts = [];
         let size = 0;
-        for await (const part of head.content) {
-            size += part.length;
-            if (size > PROBLEM_MAX) break;
-            parts.push(part);
+        let trailers = null;
+        while (size <= PROBLEM_MAX && trailers === null) {
+            const { value, done } = await malformedIs("response_form", () => head.content.next());
+            if (done) trailers = value;
+            else {
+                parts.push(value);
+                size += value.length;
+            }
         }
-        const bytes = concat(...parts);
-        head.content = again(bytes);
-        let problem;
+        head.content = resumed(parts, trailers, head.content);
+        let problem = null;
         try {
-            problem = JSON.parse(text(bytes));
+            problem = JSON.parse(text(concat(...parts)));
         } catch {
-            return;
+            // not a problem document that this client knows
         }
+        if (problem?.type === MISDIRECTED_PROBLEM) throw new TfaasError("function_mismatch", "the core was asked for another function");
+        if (problem?.type === PACKAGE_PROBLEM) throw new TfaasError("package_mismatch");
         if (problem?.type !== DATE_PROBLEM) return;
         const core = Date.parse(headers.get("date") ?? "");
         throw new TfaasError("date_refused", "the core refuses the request's date", {
@@ -310,7 +319,6 @@ export class Client {
 
     #checkPackage({ options }, status, digest) {
         if (options.package === undefined) return;
-        if (status === 412 && digest === null) throw new TfaasError("package_mismatch");
         if (digest === null && status >= 400) return; // the core's own failure: nothing ran
         if (digest !== options.package) throw new TfaasError("package_mismatch", `the package is ${digest ?? "not named"}`);
     }
@@ -410,9 +418,10 @@ function readOptions(options = {}) {
     return { form, session, receipt, gateway, once, namespace, package: digest };
 }
 
-async function* again(bytes) {
-    if (bytes.length > 0) yield bytes;
-    return [];
+/** Content whose beginning was read already. */
+async function* resumed(parts, trailers, rest) {
+    yield* parts;
+    return trailers ?? (yield* rest);
 }
 
 function deferred() {

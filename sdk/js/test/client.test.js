@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { base64url, concat, hex, utf8 } from "../src/bytes.js";
-import { random } from "../src/crypto.js";
+import { random, x25519 } from "../src/crypto.js";
 import { createClient, tfaasFetch, verify, verifyReceipt } from "../src/index.js";
 import { TestCore, signer } from "./support/core.js";
 
@@ -129,6 +129,15 @@ test("a key that changed is fetched anew, once", async () => {
     const before = core.paths.length;
     await fails("key_unknown", c.fetch("/function/hello", { method: "POST", body: "z", tfaas: { session: false } }));
     assert.equal(core.paths.length - before, 4, "call, evidence, domain, call");
+});
+
+test("a core that was started again with the same key id is met with a new fetch, once", async () => {
+    const c = client();
+    await (await c.fetch("/function/hello", { method: "POST", body: "x", tfaas: { session: false } })).text();
+    core.request = await x25519(random(32));
+    const response = await c.fetch("/function/hello", { method: "POST", body: "y", tfaas: { session: false } });
+    assert.equal(await response.text(), "y");
+    assert.equal(core.paths.filter((path) => path.startsWith("/.well-known/tfaas/evidence")).length, 2);
 });
 
 test("without AES the same with ChaCha20-Poly1305", async () => {

@@ -166,7 +166,7 @@ export class TestCore {
         if (!(off <= 120)) return this.#problem(opened, 400, "https://iana.org/assignments/http-problem-types#date");
         const wanted = field("tfaas-package");
         if (wanted && wanted !== `sha256:${this.package}` && !this.faults.ignorePackage)
-            return this.#problem(opened, 412, "about:blank");
+            return this.#problem(opened, 412, "tag:tfaas,2026:package-mismatch");
         const answer = await this.handler(request);
         const own = [["tfaas-package", `sha256:${this.package}`]];
         if (field("tfaas-session") && opened.context && !this.faults.noSession)

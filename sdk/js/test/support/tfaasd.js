@@ -95,6 +95,33 @@ export class Tfaasd {
         return /[0-9a-f]{64}/.exec(said)?.[0];
     }
 
+    /** Deploys a package that is there already, or puts it in place of the function there. */
+    deployImage(name, image, more = {}) {
+        return this.#admin("POST", "/system/functions", JSON.stringify({ service: name, image, ...more }), "application/json");
+    }
+
+    putSecret(name, bytes) {
+        return this.#admin("POST", "/system/secrets",
+                           JSON.stringify({ name, rawValue: Buffer.from(bytes).toString("base64") }), "application/json");
+    }
+
+    async getPackage(image) {
+        const response = await fetch(`${this.url}/packages/${image}`);
+        if (!response.ok) throw new Error(`GET /packages/${image}: ${response.status}`);
+        return new Uint8Array(await response.arrayBuffer());
+    }
+
+    putSealedPackage(image, object) {
+        return this.#admin("PUT", `/packages/${image}`, object, "application/octet-stream");
+    }
+
+    /** [{ name, text, ... }], after a moment in which the last line may still come. */
+    async logs(name) {
+        await pause(300);
+        const text = await (await fetch(`${this.url}/system/logs?name=${name}`)).text();
+        return text.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    }
+
     addNamespace(name) {
         return this.#admin("POST", `/system/namespace/${name}`, JSON.stringify({ name, annotations: { openfaas: "1" } }),
                            "application/json");
