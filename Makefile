@@ -160,8 +160,14 @@ $(B)/asan/tfaas-core: $(B)/tfaas-core
 .PHONY: asan
 asan: $(B)/asan/tfaasd $(B)/asan/tfaas-core
 
+# The cryptography of a client, for e2e tests that speak HTTP themselves.
+COMMON_HOST_OBJ := $(COMMON_SRC:%.c=$(B)/host-obj/%.o)
+$(B)/tests/sealed_tool: tests/tools/sealed_tool.c $(COMMON_HOST_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(INC) $^ -lsodium -o $@
+
 .PHONY: test-build
-test-build: all asan $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh

@@ -5,13 +5,13 @@
 #include "cbor.h"
 #include "fields.h"
 #include "ohttp.h"
+#include "replay.h"
+#include "sessions.h"
 #include "statement.h"
 
 #include <sodium.h>
 
 enum { CURRENT, PREVIOUS, ASKED };
-
-void (*identity_key_ended)(struct request_key *key);
 
 static uint8_t signing_secret[crypto_sign_SECRETKEYBYTES];
 static struct hpke_key_pair kem;
@@ -54,8 +54,10 @@ void identity_enter(void)
 
 static void end_key(struct request_key *key)
 {
-    if (key->leased && identity_key_ended)
-        identity_key_ended(key);
+    if (key->leased) {
+        sessions_end_key(key->public_key);
+        replay_free(key->replay);
+    }
     sodium_memzero(key, sizeof *key);
 }
 

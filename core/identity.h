@@ -29,8 +29,6 @@ struct request_key {
 
 /* First thing in a worker: draws the instance keys, takes the local report and ends reporting. */
 void identity_enter(void);
-/* If set: called before a request key is wiped, so that its sessions and replay window go too. */
-extern void (*identity_key_ended)(struct request_key *key);
 /* Wipes the keys whose lease is over; ns until the next one is, or -1. */
 int64_t identity_expire(uint64_t now_ns);
 /* The live request key with this id, or NULL: KEY_UNKNOWN (or NO_LEASE when there is no lease at

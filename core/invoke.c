@@ -7,7 +7,6 @@
 #include "message.h"
 #include "random.h"
 #include "sealed_call.h"
-#include "told.h"
 #include "wasi.h"
 
 #include <sodium.h>
@@ -24,7 +23,6 @@ static uint64_t realtime_ns;
 void invoke_clock(uint64_t now)
 {
     realtime_ns = now;
-    told_clock(now);
     core_clock_told(now);
 }
 
@@ -409,7 +407,7 @@ static tfaas_status_t run_function(struct task *task)
 static void invoke_body_run(struct task *task)
 {
     tfaas_status_t status = invoke_wait_loaded(task);
-    if (status == TFAAS_OK && task->function->function.confidential)
+    if (status == TFAAS_OK && task->function->function.encapsulated_only)
         status = TFAAS_ENCAPSULATION_REQUIRED;
     task->status = task->outcome = status == TFAAS_OK ? run_function(task) : status;
 }

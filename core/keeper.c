@@ -6,7 +6,7 @@
 #include "instrument.h"
 #include "tfaas/abi.h"
 #include "tfaas/version.h"
-#include "told.h"
+#include "core_clock.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ tfaas_status_t keeper_refuse(const char **why, tfaas_status_t status, const char
 
 tfaas_status_t keeper_now(uint64_t *now_s, const char **why)
 {
-    *now_s = told_seconds();
+    *now_s = core_clock() / 1000000000u;
     if (*now_s == 0)
         return keeper_refuse(why, TFAAS_UNAVAILABLE, "the keeper was told no time yet (CLOCK)");
     return TFAAS_OK;
