@@ -5,6 +5,7 @@
 #include "daemon.h"
 
 #include "build.h"
+#include "sealed.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -164,12 +165,54 @@ void api_build(struct call *call)
         start(call, true);
 }
 
+/* An owner's sealed package is kept as it is: only the core opens it. */
+static void put_sealed(struct call *call, struct span object)
+{
+    struct tfaas_error error = {.text = ""};
+    struct sealed sealed;
+    const char *why = "";
+    uint8_t digest[PACKAGE_DIGEST_SIZE];
+    char text[80];
+    tfaas_status_t status = sealed_read(object, &sealed, &why);
+    if (status != TFAAS_OK)
+        (void)error_set(&error, status, "%s", why);
+    else if (!span_is(sealed.kind, "package"))
+        status = error_set(&error, TFAAS_BAD_REQUEST, "a sealed %.*s is no package",
+                           (int)sealed.kind.size, (const char *)sealed.kind.data);
+    if (status == TFAAS_OK)
+        status = store_put_package(call->daemon->store, call->name, object.data, object.size,
+                                   digest, &error);
+    if (status != TFAAS_OK) {
+        call_fail(call, &error);
+        return;
+    }
+    digest_text(digest, text);
+    daemon_log("sealed package %s is %s, %zu bytes", call->name, text, object.size);
+    call_reply_json(call, 201,
+                    json_pack("{s:s,s:s,s:I,s:b}", "image", call->name, "digest", text, "size",
+                              (json_int_t)object.size, "sealed", 1));
+}
+
 void api_package_put(struct call *call)
 {
+    struct span body = {call->body, call->body_size};
     if (!store_image_name_ok(call->name) || strchr(call->name, '@'))
         call_error(call, 400, "image: \"%.80s\" is not an image name", call->name);
+    else if (body.size && sealed_is(body))
+        put_sealed(call, body);
     else
         start(call, false);
+}
+
+static bool package_is_sealed(struct daemon *d, const uint8_t digest[PACKAGE_DIGEST_SIZE])
+{
+    struct tfaas_error error;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    bool is_sealed = store_get_package(d->store, digest, &bytes, &size, &error) == TFAAS_OK &&
+                     sealed_is((struct span){bytes, size});
+    free(bytes);
+    return is_sealed;
 }
 
 void api_package_get(struct call *call)
@@ -183,6 +226,9 @@ void api_package_get(struct call *call)
         call_fail(call, &error);
     } else {
         digest_text(digest, text);
-        call_reply_json(call, 200, json_pack("{s:s,s:s}", "image", call->name, "digest", text));
+        json_t *item = json_pack("{s:s,s:s}", "image", call->name, "digest", text);
+        if (package_is_sealed(call->daemon, digest))
+            (void)json_object_set_new(item, "sealed", json_true());
+        call_reply_json(call, 200, item);
     }
 }

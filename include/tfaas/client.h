@@ -244,8 +244,9 @@ enum tfaas_form {
 
 #define TFAAS_CALL_RECEIPT    1u /* flags: ask for a receipt, fail without a valid one */
 #define TFAAS_CALL_NO_SESSION 2u /* neither use nor ask for a session */
-#define TFAAS_CALL_GATEWAY    4u /* send it to /.well-known/ohttp-gateway: no name in the outer URL \
-                                  */
+#define TFAAS_CALL_GATEWAY                                                                         \
+    4u /* send it to /.well-known/ohttp-gateway: no name in the outer URL                          \
+        */
 /* A host that lies about a key or a session makes the client send a call twice, and could have
  * both run. With this a call is sent once, and fails instead. */
 #define TFAAS_CALL_ONCE 8u

@@ -526,8 +526,8 @@ static void test_usage(void **state)
     memset(large, 'v', 59999);
     const struct tfaas_header wide = {"a", large};
     const struct tfaas_request too_large = {.function = "a", .headers = &wide, .header_count = 1};
-    seen(tfaas_client_call(client, &too_large, &response, &failure),
-         TFAAS_CLIENT_REQUEST_TOO_LARGE, &failure);
+    seen(tfaas_client_call(client, &too_large, &response, &failure), TFAAS_CLIENT_REQUEST_TOO_LARGE,
+         &failure);
     free(large);
     assert_int_equal(f.calls, 0);
     tfaas_client_close(client);
