@@ -151,9 +151,9 @@ int main(void)
                  "\"sealed_receipt_us\": %.2f, \"sealed_ohttp_us\": %.2f, "
                  "\"sealed_plain_us\": %.2f}\n",
                  js_fresh.p50_us, js_reused.p50_us, wasm_fresh.p50_us, syscalls, metering_kernels,
-                 metering_calls, preempt, js_fresh.pages,
-                 sealed[MODE_SESSION], sealed[MODE_SESSION_AES], sealed[MODE_RECEIPT],
-                 sealed[MODE_OHTTP], sealed[MODE_PLAIN]);
+                 metering_calls, preempt, js_fresh.pages, sealed[MODE_SESSION],
+                 sealed[MODE_SESSION_AES], sealed[MODE_RECEIPT], sealed[MODE_OHTTP],
+                 sealed[MODE_PLAIN]);
     free(text);
     return 0;
 }

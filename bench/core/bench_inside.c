@@ -169,11 +169,11 @@ static struct client_call sealed_call(enum sealed_mode mode)
     static const char *const plain[] = {"content-type", "application/json", NULL};
     static const char *const receipt[] = {"content-type", "application/json", "tfaas-receipt", "1",
                                           NULL};
-    return (struct client_call){
-        .form = mode == MODE_OHTTP ? TFAAS_SEALING_OHTTP : TFAAS_SEALING_SESSION,
-        .fields = mode == MODE_RECEIPT ? receipt : plain,
-        .body = body,
-        .body_size = sizeof body - 1};
+    return (struct client_call){.form = mode == MODE_OHTTP ? TFAAS_SEALING_OHTTP
+                                                           : TFAAS_SEALING_SESSION,
+                                .fields = mode == MODE_RECEIPT ? receipt : plain,
+                                .body = body,
+                                .body_size = sizeof body - 1};
 }
 
 static void open_session(uint32_t id, bool aes, const struct ohttp_key_config *config,

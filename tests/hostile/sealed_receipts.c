@@ -256,8 +256,8 @@ static void run_many(unsigned count, unsigned cancel)
         (void)client_invoke(&sealed_core, ECHO, &many[i].call, many[i].call.sealed_size,
                             20 * SECOND, client_now_s() * SECOND);
     for (unsigned i = 0; cancel && i < count; i += cancel)
-        core_send(&sealed_core,
-                  (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = first_id + i}, NULL, 0);
+        core_send(&sealed_core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = first_id + i}, NULL,
+                  0);
     for (unsigned ended = 0; ended < count;) {
         if (!core_receive(&sealed_core, &slot, payload, 5000)) {
             CHECK(false, "%u of %u calls ended", ended, count);
