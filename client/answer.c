@@ -15,6 +15,8 @@
 #define TYPE_KEY      "https://iana.org/assignments/http-problem-types#ohttp-key"
 #define TYPE_DATE     "https://iana.org/assignments/http-problem-types#date"
 #define TYPE_SESSION  "tag:tfaas,2026:session-unknown"
+#define TYPE_FUNCTION "tag:tfaas,2026:misdirected"
+#define TYPE_PACKAGE  "tag:tfaas,2026:package-mismatch"
 #define CONTENT_SLACK (OHTTP_RESPONSE_OVERHEAD + 16u)
 
 static bool fail(struct answering *a, client_error_t error, const char *text)
@@ -333,9 +335,9 @@ static client_error_t core_problem(struct answering *a)
     client_error_t error = TFAAS_CLIENT_OK;
     if (status == 400 && type && strcmp(type, TYPE_DATE) == 0)
         error = TFAAS_CLIENT_DATE_REFUSED;
-    else if (status == 421)
+    else if (status == 421 && type && strcmp(type, TYPE_FUNCTION) == 0)
         error = TFAAS_CLIENT_FUNCTION_MISMATCH;
-    else if (status == 412)
+    else if (status == 412 && type && strcmp(type, TYPE_PACKAGE) == 0)
         error = TFAAS_CLIENT_PACKAGE_MISMATCH;
     json_decref(root);
     if (error)
@@ -344,13 +346,13 @@ static client_error_t core_problem(struct answering *a)
     return a->error;
 }
 
-static client_error_t open_whole(struct answering *a)
+static bool open_whole(struct answering *a)
 {
     uint8_t *plain = malloc(a->raw_size + 1);
     size_t size = 0;
     const char *why = "";
     if (!plain)
-        return client_fail(a->failure, TFAAS_CLIENT_NO_MEMORY, "response");
+        return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
     if (ohttp_decapsulate_response(&a->sealing->exchange, (struct span){a->raw, a->raw_size}, plain,
                                    a->raw_size, &size, &why) != TFAAS_OK)
         fail(a, TFAAS_CLIENT_RESPONSE_NOT_AUTHENTIC, why);
@@ -358,7 +360,7 @@ static client_error_t open_whole(struct answering *a)
         (void)take_plain(a, (struct span){plain, size}, true);
     sodium_memzero(plain, a->raw_size + 1);
     free(plain);
-    return a->error;
+    return !a->error;
 }
 
 client_error_t answering_finish(struct answering *a)

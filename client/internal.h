@@ -146,7 +146,7 @@ struct transport_curl *transport_curl_new(void);
 void transport_curl_free(struct transport_curl *curl);
 bool transport_curl_run(void *user, struct tfaas_transfer *transfer);
 
-/* --- client.c --- */
+/* --- fetch.c --- */
 struct client_session {
     bool alive;
     uint8_t id[SESSION_ID_SIZE], secret[SESSION_SECRET_SIZE];

@@ -68,6 +68,7 @@ static void say_event(struct seen *s, const struct bhttp_event *e)
         break;
     case BHTTP_END:
         say(s, "\n--\n", text(""), "");
+        assert_null(e->head.method.data); /* its bytes have been written over */
         say_fields(s, e->head.fields);
         s->whole = true;
         break;
@@ -251,6 +252,13 @@ static void test_truncation(void **state)
         check_cuts(out, size, &m);
         size = write_response(out, sizeof(out), known, &m);
         check_cuts(out, size, &m);
+    }
+    /* within a length */
+    static const char *const within[] = {"\x01\x40\xc8\x40", "\x03\x40\xc8\x80\x01",
+                                         "\x01\x40\xc8\x01\x40"};
+    for (size_t i = 0; i < 3; i++) {
+        read_pieces((const uint8_t *)within[i], strlen(within[i]), 9, 500);
+        assert_int_equal(seen.status, TFAAS_BAD_REQUEST);
     }
     /* an informational response is not the last word, whatever follows is missing */
     static const uint8_t info[] = "\x01\x40\x66\x00", info_stream[] = "\x03\x40\x66\x00";

@@ -1,5 +1,5 @@
 /*
- * client.c - a client: what it was told, what it fetched, what of it was verified, and the file
+ * fetch.c - a client: what it was told, what it fetched, what of it was verified, and the file
  * that keeps it. Must never use what was fetched before verify_all() took it.
  */
 #define _GNU_SOURCE
