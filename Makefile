@@ -32,7 +32,11 @@ CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/lin
 CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
 HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/tender/process/*.c)
 HOST_ASM := $(wildcard host/daemon/*.S)
-CLIENT_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) common/status.c
+CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
+    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha384.c simulated.c statement.c)
+# What tests of the client link (tests/rules.sh adds common/status.c).
+CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
+CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
 CLI_SRC := $(wildcard client/cli*.c)
 
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/core-obj/%.o) $(CORE_ASM:%.S=$(B)/core-obj/%.o) \
@@ -80,7 +84,7 @@ $(B)/tfaasd: $(HOST_OBJ)
 	$(CC) $(HOST_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(HOST_LIBS) -o $@
 
 # The client: a library (static, and shared: only tfaas_*, the functions of include/tfaas/, leave it), and `tfaas`.
-CLIENT_LIBS := -lcrypto -ljansson
+CLIENT_LIBS := -lcurl -lcrypto -ljansson -lsodium
 CLIENT_CFLAGS := $(CFLAGS) -fPIC -Iinclude -Icommon -Iclient
 CLIENT_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLIENT_SRC)))
 CLI_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLI_SRC)))
@@ -88,11 +92,13 @@ $(B)/client-obj/client/evidence_roots.S.o: $(wildcard client/roots/*.der)
 $(B)/client-obj/%.o: %
 	@mkdir -p $(@D)
 	$(CC) $(CLIENT_CFLAGS) -MMD -MP -c $< -o $@
+# One object in the archive, in which only tfaas_* is global: names of ours cannot meet names of the user's.
 $(B)/libtfaas.a: $(CLIENT_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	ld -r -o $(B)/libtfaas.o $^ && objcopy -w --keep-global-symbol='tfaas_*' $(B)/libtfaas.o
+	rm -f $@ && ar rcs $@ $(B)/libtfaas.o
 $(B)/libtfaas.so: client/libtfaas.map $(CLIENT_OBJ)
 	$(CC) $(CLIENT_CFLAGS) -shared -Wl,--version-script=client/libtfaas.map -Wl,-soname,libtfaas.so.0 -Wl,-z,relro,-z,now,-z,noexecstack $(CLIENT_OBJ) $(CLIENT_LIBS) -o $@
-$(B)/tfaas: $(CLI_OBJ) $(B)/libtfaas.a
+$(B)/tfaas: $(CLI_OBJ) $(CLIENT_OBJ)
 	$(CC) $(CLIENT_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(CLIENT_LIBS) -o $@
 -include $(CLIENT_OBJ:.o=.d) $(CLI_OBJ:.o=.d)
 
@@ -136,11 +142,11 @@ PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
 $(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
 $(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $(filter-out %.h,$^) -o $@
+	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
 $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hostile/cage_attack.h \
         $(filter-out %/filter.o,$(PLAT_OBJ))
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -o $@
+	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
 
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)

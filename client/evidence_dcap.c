@@ -192,7 +192,8 @@ static bool pck_extension(struct evidence_context *c, X509 *certificate, struct 
             (last == 6 && !octets(&value, a->platform_instance_id, 16)))
             return false;
     }
-    a->platform_id_size = 16;
+    if (!evidence_zero((struct span){a->platform_id, 16}))
+        a->platform_id_size = 16;
     return (seen & 0x3eu) == 0x3eu; /* 1 to 5 */
 }
 

@@ -9,7 +9,6 @@
 #define SIGNED_SIZE    0x2a0u
 #define ALGORITHM_P384 1u
 #define VMPL_MAX       3u
-#define FLAG_MASK_CHIP BIT(1)
 #define BIT(n)         (UINT64_C(1) << (n))
 #define POLICY_SMT     BIT(16)
 #define POLICY_ONE     BIT(17)
@@ -20,7 +19,7 @@
 #define OID_AMD        "1.3.6.1.4.1.3704.1."
 
 struct report {
-    struct span reserved[8]; /* that must be zero */
+    struct span reserved[6]; /* that must be zero */
     uint8_t tcb[8];          /* reported, as it stands */
     struct span r, s;        /* little-endian, 72 bytes */
 };

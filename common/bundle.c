@@ -147,19 +147,62 @@ static tfaas_status_t read_limits(struct cursor *c, struct bundle *bundle, const
 
 static tfaas_status_t read_cache(struct cursor *c, struct bundle *bundle, const char **why)
 {
-    if (cbor_uint(c) != 10 || c->failed)
-        return refuse(why, "load bundle: key 10 (compile cache) is missing or out of order");
     bundle->cache = cbor_bytes(c);
     if (c->failed || bundle->cache.size == 0)
         return refuse(why, "load bundle: compile cache is not a CBOR byte string, or empty");
     return TFAAS_OK;
 }
 
+static tfaas_status_t read_grants(struct cursor *c, struct bundle *bundle, const char **why)
+{
+    uint64_t count = cbor_array(c);
+    if (c->failed || count == 0)
+        return refuse(why, "load bundle: grants are not a CBOR array, or empty");
+    if (count > BUNDLE_GRANTS_MAX)
+        return too_large(why, "load bundle: too many grants");
+    bundle->grants = calloc((size_t)count, sizeof(*bundle->grants));
+    if (!bundle->grants) {
+        *why = "load bundle: no memory";
+        return TFAAS_NO_SPACE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bundle->grants[i] = cbor_bytes(c);
+        if (c->failed || bundle->grants[i].size != BUNDLE_GRANT_SIZE)
+            return refuse(why, "load bundle: a grant is not a CBOR byte string of 80 bytes");
+        bundle->grant_count = (size_t)i + 1;
+    }
+    return TFAAS_OK;
+}
+
+/* Keys 10 to 12, each or none, in order. */
+static tfaas_status_t read_optional(struct cursor *c, struct bundle *bundle, uint64_t pairs,
+                                    const char **why)
+{
+    uint64_t last = 9;
+    tfaas_status_t status = TFAAS_OK;
+    for (uint64_t i = 0; i < pairs && status == TFAAS_OK; i++) {
+        uint64_t key = cbor_uint(c);
+        if (c->failed || key <= last || key > 12)
+            return refuse(why, "load bundle: a key after 9 is unknown or out of order");
+        last = key;
+        if (key == 10) {
+            status = read_cache(c, bundle, why);
+        } else if (key == 11) {
+            bundle->encapsulated = cbor_bool(c);
+            if (c->failed || !bundle->encapsulated)
+                status = refuse(why, "load bundle: key 11 (encapsulated) is not true");
+        } else {
+            status = read_grants(c, bundle, why);
+        }
+    }
+    return status;
+}
+
 static tfaas_status_t read_map(struct cursor *c, struct bundle *bundle, const char **why)
 {
     uint64_t pairs = cbor_map(c);
-    if (c->failed || (pairs != 9 && pairs != 10))
-        return refuse(why, "load bundle: not a deterministic CBOR map of 9 or 10 pairs");
+    if (c->failed || pairs < 9 || pairs > 12)
+        return refuse(why, "load bundle: not a deterministic CBOR map of 9 to 12 pairs");
     if (cbor_uint(c) != 1 || c->failed)
         return refuse(why, "load bundle: key 1 (package) is missing or out of order");
     bundle->package = cbor_bytes(c);
@@ -179,8 +222,8 @@ static tfaas_status_t read_map(struct cursor *c, struct bundle *bundle, const ch
         status = read_pairs(c, &secret_kind, &bundle->secrets, &bundle->secret_count, why);
     if (status == TFAAS_OK)
         status = read_limits(c, bundle, why);
-    if (status == TFAAS_OK && pairs == 10)
-        status = read_cache(c, bundle, why);
+    if (status == TFAAS_OK)
+        status = read_optional(c, bundle, pairs - 9, why);
     if (status == TFAAS_OK && cursor_left(c) != 0)
         return refuse(why, "load bundle: bytes after the end");
     return status;
@@ -203,6 +246,7 @@ void bundle_free(struct bundle *bundle)
 {
     free(bundle->env);
     free(bundle->secrets);
+    free(bundle->grants);
     *bundle = (struct bundle){.env_count = 0};
 }
 
@@ -242,7 +286,8 @@ static void put_pairs(struct writer *w, const struct pair_kind *kind,
 
 static void put_bundle(struct writer *w, const struct bundle *bundle)
 {
-    cbor_put_map(w, bundle->cache.size > 0 ? 10 : 9);
+    cbor_put_map(w,
+                 9u + (bundle->cache.size > 0) + bundle->encapsulated + (bundle->grant_count > 0));
     cbor_put_uint(w, 1);
     cbor_put_bytes(w, bundle->package.data, bundle->package.size);
     cbor_put_uint(w, 2);
@@ -259,6 +304,16 @@ static void put_bundle(struct writer *w, const struct bundle *bundle)
         cbor_put_uint(w, 10);
         cbor_put_bytes(w, bundle->cache.data, bundle->cache.size);
     }
+    if (bundle->encapsulated) {
+        cbor_put_uint(w, 11);
+        cbor_put_bool(w, true);
+    }
+    if (bundle->grant_count > 0) {
+        cbor_put_uint(w, 12);
+        cbor_put_array(w, bundle->grant_count);
+        for (size_t i = 0; i < bundle->grant_count; i++)
+            cbor_put_bytes(w, bundle->grants[i].data, bundle->grants[i].size);
+    }
 }
 
 tfaas_status_t bundle_write(const struct bundle *bundle, uint8_t **out, size_t *out_size)
@@ -273,6 +328,11 @@ tfaas_status_t bundle_write(const struct bundle *bundle, uint8_t **out, size_t *
         status = check_pairs(bundle->env, bundle->env_count, &env_kind, &why);
     if (status == TFAAS_OK)
         status = check_pairs(bundle->secrets, bundle->secret_count, &secret_kind, &why);
+    if (status == TFAAS_OK && bundle->grant_count > BUNDLE_GRANTS_MAX)
+        status = TFAAS_TOO_LARGE;
+    for (size_t i = 0; i < bundle->grant_count && status == TFAAS_OK; i++)
+        if (bundle->grants[i].size != BUNDLE_GRANT_SIZE)
+            status = TFAAS_BAD_REQUEST;
     if (status != TFAAS_OK)
         return status;
     struct writer measure = writer_of(NULL, 0);

@@ -20,6 +20,8 @@
 #define BUNDLE_ENV_MAX     1000u
 #define BUNDLE_SECRETS_MAX 200u
 #define BUNDLE_NAME_MAX    253u
+#define BUNDLE_GRANTS_MAX  (1u + BUNDLE_SECRETS_MAX)
+#define BUNDLE_GRANT_SIZE  80u /* SEALED_GRANT_SIZE */
 
 struct bundle_pair {
     struct span name, value;
@@ -30,7 +32,10 @@ struct bundle {
     struct bundle_pair *env, *secrets; /* malloc'ed by bundle_read */
     size_t env_count, secret_count;
     uint64_t memory_limit, deadline_ns, response_limit, log_limit, hostcall_limit;
-    struct span cache; /* size 0: none */
+    struct span cache;   /* size 0: none */
+    bool encapsulated;   /* plain calls are refused */
+    struct span *grants; /* BUNDLE_GRANT_SIZE each; malloc'ed by bundle_read */
+    size_t grant_count;
 };
 
 /* Spans point into `data`. BAD_REQUEST / TOO_LARGE / NO_SPACE with *why, which names the field. */

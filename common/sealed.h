@@ -30,6 +30,7 @@
 #define SEALED_GRANT_LABEL  "tfaas-grant-v1"
 #define SEALED_LOG_LABEL    "tfaas-log-v1"
 #define SEALED_PACKAGES_MAX 64u   /* digests in one policy */
+#define SEALED_NAME_MAX     253u  /* bytes of a name */
 #define SEALED_HEADER_MAX   4096u /* bytes of one header */
 #define SEALED_GRANT_SIZE   80u
 #define SEALED_OVERHEAD_MAX 4200u /* an object is at most this much larger than its content */
@@ -75,7 +76,9 @@ tfaas_status_t sealed_grant(const struct sealed *sealed, const uint8_t content_k
 tfaas_status_t sealed_open(const struct sealed *sealed, struct span grant,
                            const uint8_t worker_secret[32], const uint8_t worker_key[32],
                            uint8_t *to) TFAAS_MUST_USE;
-/* Text with its line end, as stored: *out is malloc'ed text. And back: *out is malloc'ed. */
+/* `text`: whole lines, as the function wrote them. The line ends with a line feed (in
+ * sealed_log_open it may be missing). BAD_REQUEST: no such line; NOT_OPENED: of another key or
+ * package. *out is malloc'ed. */
 tfaas_status_t sealed_log_make(const uint8_t log_key[32], const uint8_t package[32],
                                struct span text, char **out, size_t *out_size) TFAAS_MUST_USE;
 tfaas_status_t sealed_log_open(const uint8_t log_secret[32], const uint8_t log_key[32],

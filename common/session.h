@@ -19,8 +19,10 @@
 #ifndef TFAAS_COMMON_SESSION_H
 #define TFAAS_COMMON_SESSION_H
 
-#include "cursor.h"
-#include "tfaas/status.h"
+#include "ohttp_chunked.h"
+
+#define SESSION_REQUEST_MEDIA_TYPE  "application/vnd.tfaas.session-req"
+#define SESSION_RESPONSE_MEDIA_TYPE "application/vnd.tfaas.session-res"
 
 #define SESSION_ID_SIZE       16u
 #define SESSION_NONCE_SIZE    16u
@@ -36,6 +38,11 @@ void session_request_key(const uint8_t secret[SESSION_SECRET_SIZE],
 void session_response_key(const uint8_t secret[SESSION_SECRET_SIZE],
                           const uint8_t head[SESSION_REQUEST_HEAD],
                           const uint8_t nonce[SESSION_NONCE_SIZE], uint8_t key[32]);
+
+/* The chunks after a head, with the coder of chunked OHTTP: then ohttp_chunks_open() with `buffer`
+ * (OHTTP_CHUNK_BUFFER_SIZE bytes), or ohttp_chunks_seal(). Each direction has its own key. */
+void session_await(struct ohttp_chunks *c, uint16_t aead, const uint8_t key[32], uint8_t *buffer);
+void session_begin(struct ohttp_chunks *c, uint16_t aead, const uint8_t key[32]);
 
 /* The replay window of one session (RFC 4303 3.4.3's way). False: seen, or too old to tell. The
  * caller has opened the request's first chunk before: only genuine sequences move the window. */

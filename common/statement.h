@@ -57,17 +57,25 @@
 #include "cursor.h"
 #include "tfaas/status.h"
 
-#define STATEMENT_KEY_LABEL      "tfaas-key-v1"
-#define STATEMENT_DOMAIN_LABEL   "tfaas-domain-v1"
-#define STATEMENT_LEASE_LABEL    "tfaas-lease-v1"
-#define STATEMENT_REQUEST_LABEL  "tfaas-lease-request-v1"
-#define STATEMENT_WORKER_LABEL   "tfaas-worker-v1"
-#define STATEMENT_KEEPER_LABEL   "tfaas-keeper-v1"
-#define STATEMENT_HANDOVER_LABEL "tfaas-handover-v1"
-#define STATEMENT_NONCE_MIN      8u
-#define STATEMENT_NONCE_MAX      64u
-#define STATEMENT_LEASES_MAX     64u  /* in one domain statement */
-#define STATEMENT_LEASE_SIZE_MAX 512u /* one lease envelope */
+#define STATEMENT_KEY_LABEL         "tfaas-key-v1"
+#define STATEMENT_DOMAIN_LABEL      "tfaas-domain-v1"
+#define STATEMENT_LEASE_LABEL       "tfaas-lease-v1"
+#define STATEMENT_REQUEST_LABEL     "tfaas-lease-request-v1"
+#define STATEMENT_WORKER_LABEL      "tfaas-worker-v1"
+#define STATEMENT_KEEPER_LABEL      "tfaas-keeper-v1"
+#define STATEMENT_HANDOVER_LABEL    "tfaas-handover-v1"
+#define STATEMENT_NONCE_MIN         8u
+#define STATEMENT_NONCE_MAX         64u
+#define STATEMENT_LEASES_MAX        64u  /* in one domain statement */
+#define STATEMENT_LEASE_SIZE_MAX    512u /* one lease envelope */
+#define STATEMENT_DOMAIN_MAX        63u  /* bytes of a domain's name: an OpenFaaS namespace */
+#define STATEMENT_VERSION_MAX       64u  /* bytes of a core's version */
+#define STATEMENT_CONFIGURATION_MAX 64u  /* bytes of one key configuration */
+/* What keepers put into their statements. */
+#define STATEMENT_KEY_LIFE_S       3600u
+#define STATEMENT_LEASE_LIFE_S     600u
+#define STATEMENT_REPLAY_WINDOW_S  120u
+#define STATEMENT_REQUESTS_PER_KEY (1u << 20)
 
 struct key_statement {
     struct span identity; /* 32 */

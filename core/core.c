@@ -2,12 +2,15 @@
 #include "core.h"
 
 #include "cache.h"
+#include "call.h"
 #include "engine/engine.h"
+#include "identity.h"
 #include "invoke.h"
 #include "loaded.h"
 #include "message.h"
 #include "plat/plat.h"
 #include "random.h"
+#include "receipts.h"
 #include "ring.h"
 #include "scheduler.h"
 
@@ -32,9 +35,12 @@ int core_prepare(const char **why)
 
 static void wait_for_work(void)
 {
-    int64_t timeout = sched_timers(plat_now_ns());
+    uint64_t now = plat_now_ns();
+    int64_t timeout = sched_timers(now), lease = identity_expire(now);
     if (timeout == 0)
         return;
+    if (lease >= 0 && (timeout < 0 || lease < timeout))
+        timeout = lease; /* a key is wiped when its lease is over, not when it is asked for */
     if (message_sleep()) {
         plat_doorbell_wait(timeout);
         message_awake();
@@ -46,6 +52,7 @@ void core_serve(void)
 {
     cache_enter(plat_domain()); /* first: it wipes what is not this domain's */
     random_reseed();
+    call_enter(); /* and with it the power to make local reports goes from a worker */
     void *window = plat_window();
     message_setup(window);
     plat_on_abort = message_fault;
@@ -60,8 +67,10 @@ void core_serve(void)
             sched_wake_all(TASK_WAIT_ROOM);
         loaded_retry();
         invoke_retry();
+        call_retry();
         (void)sched_timers(plat_now_ns());
         bool ran = sched_run();
+        ran |= receipts_turn(plat_now_ns(), !handled && !ran);
         if (!handled && !ran)
             wait_for_work();
     }

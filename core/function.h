@@ -26,6 +26,8 @@ struct function {
     struct engine_function *engine;
     uint32_t running; /* invocations in flight */
     bool unloading;
+    bool encapsulated_only; /* plain calls are refused */
+    bool confidential; /* its package came sealed: sealed calls only, and no word about it outside */
 };
 
 #endif

@@ -19,8 +19,8 @@
 struct replay; /* replay.h */
 
 struct request_key {
-    bool leased;
-    uint8_t id; /* of the key configuration */
+    bool leased; /* a lease for it was taken; it is not over */
+    uint8_t id;  /* of the key configuration */
     uint8_t secret[32], public_key[32];
     uint64_t ends_ns;       /* plat_now_ns */
     uint64_t requests_left; /* decapsulations */
@@ -29,6 +29,8 @@ struct request_key {
 
 /* First thing in a worker: draws the instance keys, takes the local report and ends reporting. */
 void identity_enter(void);
+/* Wipes the keys whose lease is over; ns until the next one is, or -1. */
+int64_t identity_expire(uint64_t now_ns);
 /* The live request key with this id, or NULL: KEY_UNKNOWN (or NO_LEASE when there is no lease at
  * all, *any false). Ends what is over. */
 struct request_key *identity_key(uint8_t id, bool *any);

@@ -3,8 +3,10 @@
  * pristine. */
 #include "invoke.h"
 
+#include "core_clock.h"
 #include "message.h"
 #include "random.h"
+#include "sealed_call.h"
 #include "wasi.h"
 
 #include <sodium.h>
@@ -21,6 +23,7 @@ static uint64_t realtime_ns;
 void invoke_clock(uint64_t now)
 {
     realtime_ns = now;
+    core_clock_told(now);
 }
 
 /* --- host calls of invocation.h --- */
@@ -30,17 +33,34 @@ static struct task *task_of(struct invocation *run)
     return (struct task *)run;
 }
 
-static void grant_credit(struct invocation *run)
+void invoke_send_credit(struct task *task, const struct inbox *in)
 {
-    struct inbox *in = &run->in;
+    struct tfaas_slot slot = {
+        .kind = TFAAS_BODY, .flags = TFAAS_CREDIT, .id = task->run.id, .arg = {in->credited}};
+    if (message_send(task, &slot, NULL, 0) == TFAAS_OK)
+        message_flush();
+}
+
+void invoke_grant_credit(struct task *task, struct inbox *in)
+{
     uint64_t consumed = in->received - in->size;
     if (in->ended || consumed + TFAAS_STREAM_WINDOW / 2 < in->credited)
         return;
     in->credited = consumed + TFAAS_STREAM_WINDOW;
-    struct tfaas_slot slot = {
-        .kind = TFAAS_BODY, .flags = TFAAS_CREDIT, .id = run->id, .arg = {in->credited}};
-    if (message_send(task_of(run), &slot, NULL, 0) == TFAAS_OK)
-        message_flush();
+    invoke_send_credit(task, in);
+}
+
+/* Waits for more of the request. False: the run must stop. */
+static bool await_input(struct task *task)
+{
+    if (task->sealed) {
+        tfaas_status_t status = sealed_pull(task);
+        if (status != TFAAS_OK && task->run.stop == TFAAS_OK)
+            task->run.stop = status;
+        return status == TFAAS_OK;
+    }
+    invoke_release_held(task); /* the rest of the request may wait for the answer */
+    return sched_block(task, TASK_WAIT_INPUT);
 }
 
 int64_t invocation_read(struct invocation *run, uint8_t *to, size_t capacity)
@@ -51,8 +71,7 @@ int64_t invocation_read(struct invocation *run, uint8_t *to, size_t capacity)
             return -1;
         if (in->ended || capacity == 0)
             return 0;
-        invoke_release_held(task_of(run)); /* the rest of the request may wait for the answer */
-        if (!sched_block(task_of(run), TASK_WAIT_INPUT))
+        if (!await_input(task_of(run)))
             return -1;
     }
     size_t size = in->size < capacity ? in->size : capacity;
@@ -61,37 +80,43 @@ int64_t invocation_read(struct invocation *run, uint8_t *to, size_t capacity)
     in->size -= size;
     if (in->size == 0)
         in->start = 0;
-    grant_credit(run);
+    if (!task_of(run)->sealed) /* whose credit counts what is sealed */
+        invoke_grant_credit(task_of(run), in);
     return (int64_t)size;
 }
 
-static int send_piece(struct invocation *run, const uint8_t *from, size_t size, bool last)
+int invoke_send(struct task *task, const uint8_t *from, size_t size, bool last)
 {
+    struct invocation *run = &task->run;
     while (run->response_sent + size > run->response_credit) {
         message_flush();
-        if (!sched_block(task_of(run), TASK_WAIT_CREDIT))
+        if (!sched_block(task, TASK_WAIT_CREDIT))
             return -1;
     }
     struct tfaas_slot slot = {.kind = run->response_sent > 0 ? TFAAS_BODY : TFAAS_RESPONSE,
                               .flags = last ? TFAAS_LAST : 0,
                               .id = run->id};
-    if (message_send(task_of(run), &slot, from, size) != TFAAS_OK)
+    if (message_send(task, &slot, from, size) != TFAAS_OK)
         return -1;
     run->response_started = true;
     run->response_sent += size;
-    run->response_ended = last;
+    run->response_ended |= last;
     return 0;
 }
 
 void invoke_release_held(struct task *task)
 {
+    if (task->sealed) {
+        sealed_release(task);
+        return;
+    }
     uint8_t *held = task->held;
     if (!held)
         return;
     size_t size = task->held_size;
     task->held = NULL;
     task->held_size = 0;
-    (void)send_piece(&task->run, held, size, true);
+    (void)invoke_send(task, held, size, true);
     free(held);
     message_flush();
 }
@@ -99,6 +124,8 @@ void invoke_release_held(struct task *task)
 int invocation_write(struct invocation *run, const uint8_t *from, size_t size, bool last)
 {
     struct task *task = task_of(run);
+    if (task->sealed)
+        return sealed_write(task, from, size, last);
     if (run->stop != TFAAS_OK)
         return -1;
     if (run->response_ended || task->held) {
@@ -121,7 +148,7 @@ int invocation_write(struct invocation *run, const uint8_t *from, size_t size, b
     }
     do {
         size_t piece = size < TFAAS_PAYLOAD_MAX ? size : TFAAS_PAYLOAD_MAX;
-        if (send_piece(run, from, piece, last && piece == size) != 0)
+        if (invoke_send(task, from, piece, last && piece == size) != 0)
             return -1;
         from += piece;
         size -= piece;
@@ -288,11 +315,13 @@ static tfaas_status_t run_reactor(struct task *task, char *why, size_t why_size)
     tfaas_status_t status = call_entry(task, ENTRY_HANDLE, why, why_size);
     if (status != TFAAS_OK || task->held || task->run.response_ended)
         return status;
-    if (task->run.response_sent == 0) {
+    if (!task->run.response_started) {
         (void)snprintf(why, why_size, "the handler returned without a response");
         return TFAAS_FUNCTION_FAILED;
     }
-    return send_piece(&task->run, NULL, 0, true) == 0 ? TFAAS_OK : task->run.stop;
+    if (task->sealed) /* which ends when the run is over */
+        return TFAAS_OK;
+    return invoke_send(task, NULL, 0, true) == 0 ? TFAAS_OK : task->run.stop;
 }
 
 static tfaas_status_t set_up(struct task *task, struct memory_slot *slot, char *why,
@@ -333,36 +362,35 @@ static void tear_down(struct task *task)
     }
 }
 
-static bool wait_until_loaded(struct task *task)
+tfaas_status_t invoke_wait_loaded(struct task *task)
 {
-    while (task->function->state == LOADED_RECEIVING || task->function->state == LOADED_LOADING) {
+    struct loaded *loaded = task->function;
+    while (loaded->state == LOADED_RECEIVING || loaded->state == LOADED_LOADING) {
         if (!sched_block(task, TASK_WAIT_FUNCTION))
-            return false;
+            return task->run.stop;
     }
-    return true;
+    return loaded->state == LOADED_READY ? TFAAS_OK : loaded->failure;
 }
 
-static void invoke_body_run(struct task *task)
+void invoke_set_function(struct task *task, struct loaded *loaded)
+{
+    task->function = loaded;
+    task->run.function = &loaded->function;
+    loaded->function.running++;
+}
+
+/* From a free memory to a restored one. */
+static tfaas_status_t run_function(struct task *task)
 {
     struct invocation *run = &task->run;
     struct loaded *loaded = task->function;
     char why[256] = "";
-    if (!wait_until_loaded(task)) {
-        task->status = run->stop;
-        return;
-    }
-    if (loaded->state != LOADED_READY) {
-        task->status = loaded->failure;
-        return;
-    }
     run->response_limit = loaded->function.bundle.response_limit;
     run->log_limit = loaded->function.bundle.log_limit;
     run->hostcall_limit = loaded->function.bundle.hostcall_limit;
     struct memory_slot *slot = loaded_take_slot(loaded);
-    if (!slot) {
-        task->status = TFAAS_UNAVAILABLE;
-        return;
-    }
+    if (!slot)
+        return TFAAS_UNAVAILABLE;
     tfaas_status_t status = set_up(task, slot, why, sizeof why);
     if (status == TFAAS_OK && loaded->init_each_run)
         status = initialise(task, why, sizeof why);
@@ -373,10 +401,43 @@ static void invoke_body_run(struct task *task)
     if (status != TFAAS_OK && status != TFAAS_CANCELLED)
         say_to_owner(task, tfaas_status_text(status), why[0] ? why : "no further detail");
     flush_log(run);
-    task->status = status;
+    return status;
 }
 
-static bool append(struct inbox *in, const uint8_t *bytes, size_t size)
+static void invoke_body_run(struct task *task)
+{
+    tfaas_status_t status = invoke_wait_loaded(task);
+    if (status == TFAAS_OK && task->function->function.encapsulated_only)
+        status = TFAAS_ENCAPSULATION_REQUIRED;
+    task->status = task->outcome = status == TFAAS_OK ? run_function(task) : status;
+}
+
+static void sealed_body_run(struct task *task)
+{
+    tfaas_status_t status = sealed_begin(task);
+    if (status == TFAAS_OK)
+        status = invoke_wait_loaded(task);
+    if (status == TFAAS_OK)
+        status = sealed_check_package(task);
+    if (status == TFAAS_OK)
+        status = run_function(task);
+    sealed_finish(task, status);
+}
+
+static void finish_body_run(struct task *task)
+{
+    sealed_finish(task, task->status);
+}
+
+bool invoke_resume_finish(struct task *task)
+{
+    if (!task->context && !(task->context = plat_context_new()))
+        return false;
+    sched_start(task, finish_body_run);
+    return true;
+}
+
+bool invoke_append(struct inbox *in, const uint8_t *bytes, size_t size)
 {
     if (size == 0)
         return true;
@@ -436,38 +497,60 @@ void invoke_retry(void)
     message_flush();
 }
 
+/* The function, or NULL where a sealed call leaves it open. False: refused. */
+static bool find_function(const struct tfaas_slot *slot, struct loaded **loaded)
+{
+    *loaded = NULL;
+    if (slot->arg[0] == TFAAS_FUNCTION_ANY)
+        return true;
+    *loaded = loaded_find((uint32_t)slot->arg[0]);
+    if (*loaded && !(*loaded)->function.unloading)
+        return true;
+    refuse(slot->id, TFAAS_NOT_FOUND);
+    return false;
+}
+
 tfaas_status_t invoke_start(const struct tfaas_slot *slot, const uint8_t *payload)
 {
-    uint64_t function_id = slot->arg[0], deadline_ns = slot->arg[1];
-    if (function_id >= TFAAS_FUNCTIONS_MAX || sched_task_find(slot->id))
+    uint64_t function_id = slot->arg[0], deadline_ns = slot->arg[1], sealing = slot->arg[3];
+    bool is_sealed = (slot->flags & TFAAS_SEALED) != 0;
+    if (sched_task_find(slot->id) ||
+        (function_id >= TFAAS_FUNCTIONS_MAX && !(is_sealed && function_id == TFAAS_FUNCTION_ANY)) ||
+        (is_sealed && (sealing < TFAAS_SEALING_OHTTP || sealing >= TFAAS_SEALING_COUNT)))
         return TFAAS_PEER_DEAD;
     invoke_clock(slot->arg[2]);
-    struct loaded *loaded = loaded_find((uint32_t)function_id);
-    if (!loaded || loaded->function.unloading) {
-        refuse(slot->id, TFAAS_NOT_FOUND);
+    struct loaded *loaded;
+    if (!find_function(slot, &loaded))
         return TFAAS_OK;
-    }
     struct task *task = sched_task_new(false);
     if (!task) {
         refuse(slot->id, TFAAS_BUSY);
         return TFAAS_OK;
     }
     struct invocation *run = &task->run;
+    struct inbox *in = &run->in;
+    if (is_sealed) {
+        if (!(task->sealed = sealed_new((enum tfaas_sealing)sealing))) {
+            refuse(slot->id, TFAAS_UNAVAILABLE);
+            return TFAAS_OK;
+        }
+        in = sealed_wire(task->sealed);
+    }
     run->id = slot->id;
-    run->function = &loaded->function;
     run->realtime_ns = realtime_ns;
     run->work = WORK_BASE;
-    run->response_credit = run->in.credited = TFAAS_STREAM_WINDOW;
-    run->in.ended = (slot->flags & TFAAS_LAST) != 0;
-    if (!append(&run->in, payload, slot->size)) {
+    run->response_credit = in->credited = TFAAS_STREAM_WINDOW;
+    in->ended = (slot->flags & TFAAS_LAST) != 0;
+    if (!invoke_append(in, payload, slot->size)) {
+        sealed_free(task->sealed);
         refuse(slot->id, TFAAS_UNAVAILABLE);
         return TFAAS_OK;
     }
-    task->function = loaded;
+    if (loaded)
+        invoke_set_function(task, loaded);
     uint64_t now = plat_now_ns();
     task->deadline_ns = deadline_ns > UINT64_MAX - now ? UINT64_MAX : now + deadline_ns;
-    loaded->function.running++;
-    sched_start(task, invoke_body_run);
+    sched_start(task, is_sealed ? sealed_body_run : invoke_body_run);
     return TFAAS_OK;
 }
 
@@ -484,13 +567,14 @@ tfaas_status_t invoke_body(const struct tfaas_slot *slot, const uint8_t *payload
             sched_ready(task);
         return TFAAS_OK;
     }
-    if (run->in.ended || run->in.received + slot->size > run->in.credited)
+    struct inbox *in = task->sealed ? sealed_wire(task->sealed) : &run->in;
+    if (in->ended || in->received + slot->size > in->credited)
         return TFAAS_PEER_DEAD;
-    if (!append(&run->in, payload, slot->size)) {
+    if (!invoke_append(in, payload, slot->size)) {
         sched_stop(task, TFAAS_UNAVAILABLE);
         return TFAAS_OK;
     }
-    run->in.ended = (slot->flags & TFAAS_LAST) != 0;
+    in->ended = (slot->flags & TFAAS_LAST) != 0;
     if (task->state == TASK_WAIT_INPUT)
         sched_ready(task);
     return TFAAS_OK;
@@ -509,12 +593,17 @@ void invoke_finish(struct task *task)
 {
     struct invocation *run = &task->run;
     wasi_end(run);
+    if (task->sealed && run->in.data)
+        sodium_memzero(run->in.data, run->in.capacity);
     free(run->in.data);
     free(run->out);
     free(run->log);
     free(run->head_bytes);
-    free(task->held);
+    if (!task->held_borrowed)
+        free(task->held);
     task->held = NULL;
+    sealed_free(task->sealed);
+    task->sealed = NULL;
     run->in.data = run->out = run->log = run->head_bytes = NULL;
     if (task->function) {
         task->function->function.running--;

@@ -24,6 +24,20 @@ void invoke_retry(void);
 /* Sends a held last piece: the run goes on for a while after it has answered. From inside the task.
  */
 void invoke_release_held(struct task *task);
+/* --- for sealed calls, from inside the task --- */
+/* Sends a piece of the response stream as it is, waiting for credit. 0, or negative: must stop. */
+int invoke_send(struct task *task, const uint8_t *from, size_t size, bool last);
+/* CREDIT for the request stream, when enough of it was consumed; or at once. */
+void invoke_grant_credit(struct task *task, struct inbox *in);
+void invoke_send_credit(struct task *task, const struct inbox *in);
+bool invoke_append(struct inbox *in, const uint8_t *bytes, size_t size);
+/* For a call whose function the host left open. */
+void invoke_set_function(struct task *task, struct loaded *loaded);
+/* Waits until the function is ready; not OK: it failed to load, or the task must stop. */
+tfaas_status_t invoke_wait_loaded(struct task *task) TFAAS_MUST_USE;
+/* A sealed call's run was abandoned: goes on, on a new stack, to say so. False: no memory. */
+bool invoke_resume_finish(struct task *task);
+
 /* Releases what an ended task holds. */
 void invoke_finish(struct task *task);
 

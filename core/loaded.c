@@ -35,6 +35,22 @@ struct loaded *loaded_find(uint32_t id)
     return loaded && loaded->state != LOADED_EMPTY ? loaded : NULL;
 }
 
+struct loaded *loaded_find_name(struct span name)
+{
+    struct loaded *found = NULL;
+    for (uint32_t id = 0; id < TFAAS_FUNCTIONS_MAX; id++) {
+        struct loaded *loaded = table[id];
+        if (!loaded || loaded->function.unloading ||
+            (loaded->state != LOADED_LOADING && loaded->state != LOADED_READY))
+            continue;
+        struct span own = loaded->function.bundle.name;
+        if (own.size == name.size && memcmp(own.data, name.data, name.size) == 0 &&
+            (!found || loaded->load_started_ns > found->load_started_ns))
+            found = loaded;
+    }
+    return found;
+}
+
 /* Idle slots of all functions, unused for longest first. */
 static struct memory_slot_list idle_all = TAILQ_HEAD_INITIALIZER(idle_all);
 static uint32_t idle_all_count;

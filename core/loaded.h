@@ -42,6 +42,8 @@ struct loaded {
 tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size) TFAAS_MUST_USE;
 
 struct loaded *loaded_find(uint32_t id);
+/* The newest function of that name that serves or will; NULL: none. */
+struct loaded *loaded_find_name(struct span name);
 /* One LOAD piece. OK; or a rule of the protocol was broken (the host is dead to us): PEER_DEAD. */
 tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piece) TFAAS_MUST_USE;
 tfaas_status_t loaded_unload(uint32_t id) TFAAS_MUST_USE;

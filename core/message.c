@@ -2,12 +2,14 @@
  * used; a broken rule ends the core with a FAULT. */
 #include "message.h"
 
+#include "call.h"
 #include "invoke.h"
 #include "loaded.h"
 #include "plat/plat.h"
 #include "ring.h"
 #include "tfaas/version.h"
 
+#include <sodium.h>
 #include <string.h>
 
 static struct ring_tx tx;
@@ -45,13 +47,19 @@ tfaas_status_t message_end(struct task *task)
         .flags = TFAAS_END,
         .id = run->id,
         .arg = {task->status, run->work, task->slot ? task->slot->peak : run->peak, task->cpu_ns,
-                task->restored_pages},
+                task->restored_pages, task->outcome},
     };
+    const void *payload_at = task->held;
+    size_t size = task->held_size;
     if (task->held) {
         slot.kind = run->response_sent > 0 ? TFAAS_BODY : TFAAS_RESPONSE;
         slot.flags = TFAAS_END | TFAAS_LAST;
     }
-    tfaas_status_t status = message_send(NULL, &slot, task->held, task->held_size);
+    if (task->status == TFAAS_MISDIRECTED) { /* of a sealed call: the name it is for */
+        payload_at = task->text;
+        size = task->text_size;
+    }
+    tfaas_status_t status = message_send(NULL, &slot, payload_at, size);
     if (status == TFAAS_BUSY)
         return status;
     invoke_finish(task);
@@ -82,9 +90,18 @@ static void on_configure(void)
     message_flush();
 }
 
+/* A keeper runs nothing: no function may ever be in one process with its keys. */
+static bool is_of_functions(unsigned kind)
+{
+    return kind == TFAAS_LOAD || kind == TFAAS_UNLOAD || kind == TFAAS_INVOKE ||
+           kind == TFAAS_BODY || kind == TFAAS_CANCEL;
+}
+
 static void on_message(const struct tfaas_slot *slot)
 {
     tfaas_status_t status = TFAAS_OK;
+    if (plat_role() == PLAT_KEEPER && is_of_functions(slot->kind))
+        message_fault("the host broke a rule of the window protocol: a keeper runs no function");
     switch (slot->kind) {
     case TFAAS_CONFIGURE:
         on_configure();
@@ -106,6 +123,10 @@ static void on_message(const struct tfaas_slot *slot)
         break;
     case TFAAS_CLOCK:
         invoke_clock(slot->arg[0]);
+        break;
+    case TFAAS_CALL:
+        status = call_receive(slot, payload);
+        sodium_memzero(payload, slot->size); /* a keeper's seal key came in one */
         break;
     case TFAAS_STOP:
         plat_exit(0);

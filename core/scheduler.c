@@ -4,6 +4,7 @@
 
 #include "invoke.h"
 #include "message.h"
+#include "sealed_call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -175,12 +176,16 @@ static void abandon(struct task *task)
     engine_instance_free(&task->instance);
     if (task->slot && task->run.loading)
         memory_slot_free(task->slot);
-    else if (task->slot)
+    else if (task->slot) {
+        task->run.peak = task->slot->peak;
         task->restored_pages = loaded_give_slot(task->function, task->slot);
+    }
     task->slot = NULL;
     task->code_start = task->code_end = 0;
-    task->status = task->run.stop;
-    set_state(task, TASK_ENDED);
+    task->diverted = false;
+    task->status = task->outcome = task->run.stop;
+    if (!sealed_owes_answer(task) || !invoke_resume_finish(task))
+        set_state(task, TASK_ENDED);
 }
 
 void sched_stop(struct task *task, tfaas_status_t status)

@@ -12,6 +12,8 @@
 #include "loaded.h"
 #include "plat/plat.h"
 
+struct sealed_call; /* sealed_call.h */
+
 #define QUANTUM_NS    1000000u
 #define LOAD_TEXT_MAX 4096u /* what a load may say: log or error */
 
@@ -23,6 +25,7 @@ enum task_state {
     TASK_WAIT_CREDIT,
     TASK_WAIT_ROOM, /* in the core-to-host ring */
     TASK_WAIT_FUNCTION,
+    TASK_WAIT_RECEIPT, /* for its batch to be signed */
     TASK_SLEEP,
     TASK_ENDED, /* its END message is still to be sent */
 };
@@ -39,8 +42,11 @@ struct task {
     uint64_t deadline_ns, wake_ns, resumed_ns, cpu_ns;
     uint64_t restored_pages;
     tfaas_status_t status;
+    tfaas_status_t outcome;     /* of the call inside; `status` but for sealed calls */
+    struct sealed_call *sealed; /* NULL: a plain call */
     uint8_t *held; /* last piece of the response, waits to travel with END */
     size_t held_size;
+    bool held_borrowed; /* it lies in `sealed` */
     char text[LOAD_TEXT_MAX];
     size_t text_size;
     struct task *next;

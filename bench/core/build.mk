@@ -33,8 +33,8 @@ $(B)/bench-core: $(BENCH_CORE_SRC) $(wildcard bench/core/*.h tests/support/*.h) 
 		$(BENCH_WRAPS:%=-Wl$(comma)--wrap=%) $(BENCH_CORE_SRC) $(CORE_LIB_OBJ) $(B)/runtime_image.o \
 		$(CORE_LIBS) -o $@
 BENCH_WORKER_OBJ := $(filter $(B)/host-obj/host/tender/% $(B)/host-obj/host/error.o \
-	$(B)/host-obj/common/ring.o $(B)/host-obj/common/status.o,$(HOST_OBJ))
+	$(B)/host-obj/common/ring.o $(B)/host-obj/common/sha384.o $(B)/host-obj/common/status.o,$(HOST_OBJ))
 $(B)/bench-worker: bench/core/worker_start.c $(BENCH_WORKER_OBJ) | $(B)/tfaas-core
-	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) $^ -o $@
+	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) $^ -lsodium -o $@
 bench-core: $(B)/bench-core $(B)/bench-worker
 	@python3 bench/run.py --only core $(BENCH_ARGS)

@@ -34,10 +34,18 @@ void load_free(struct core_load *load)
 void load_forget(struct core_load *load)
 {
     struct core_link *link = load->link;
-    if (load->function)
-        load->function->load = NULL;
+    struct core_function *function = load->function;
+    if (function)
+        function->load = NULL;
     load->function = NULL;
     TAILQ_CONCAT(&link->queue, &load->waiting, entry);
+    if (!load->in_core) { /* the core has not heard of it */
+        if (load->state == LOAD_ASKING && function)
+            link->hub->owner->bundle_cancel(function);
+        load_free(load);
+        link_awake(link);
+        return;
+    }
     load->unload_due = link->due = true;
     link_awake(link);
 }
@@ -64,6 +72,25 @@ static uint32_t load_id(struct core_link *link)
     return link->last_load_id;
 }
 
+static void load_begin(struct core_load *load)
+{
+    struct core_link *link = load->link;
+    load->state = LOAD_SENDING;
+    load->in_core = true;
+    if (link->loading++ == 0)
+        link->progress_ns = link->hub->now_ns;
+    link->hub->work++;
+}
+
+static tfaas_status_t bundle_bounds(const struct core_load *load, struct tfaas_error *error)
+{
+    if (load->bundle_size != 0 && load->bundle_size <= TFAAS_LOAD_MAX)
+        return TFAAS_OK;
+    return error_set(error, TFAAS_TOO_LARGE,
+                     "function with its secrets and environment is %zu bytes, the limit is %u",
+                     load->bundle_size, TFAAS_LOAD_MAX);
+}
+
 static tfaas_status_t load_make(struct core_link *link, struct core_function *function,
                                 struct tfaas_error *error)
 {
@@ -76,11 +103,8 @@ static tfaas_status_t load_make(struct core_link *link, struct core_function *fu
         return error_set(error, TFAAS_NO_SPACE, "out of memory");
     tfaas_status_t status =
         link->hub->owner->bundle(function, &load->bundle, &load->bundle_size, error);
-    if (status == TFAAS_OK && (load->bundle_size == 0 || load->bundle_size > TFAAS_LOAD_MAX))
-        status =
-            error_set(error, TFAAS_TOO_LARGE,
-                      "function with its secrets and environment is %zu bytes, the limit is %u",
-                      load->bundle_size, TFAAS_LOAD_MAX);
+    if (status == TFAAS_OK && load->bundle)
+        status = bundle_bounds(load, error);
     if (status != TFAAS_OK) {
         load_wipe(load);
         free(load);
@@ -93,11 +117,38 @@ static tfaas_status_t load_make(struct core_link *link, struct core_function *fu
     TAILQ_INIT(&load->waiting);
     TAILQ_INSERT_TAIL(&link->loads, load, entry);
     link->load_count++;
-    if (link->loading++ == 0)
-        link->progress_ns = link->hub->now_ns;
-    link->hub->work++;
     function->load = load;
+    if (load->bundle)
+        load_begin(load);
     return TFAAS_OK;
+}
+
+void core_bundle_ready(struct core_function *function, tfaas_status_t status, uint8_t *bytes,
+                       size_t size, const char *text)
+{
+    struct core_load *load = function->load;
+    struct core_link *link = load->link;
+    struct tfaas_error error = {.text = ""};
+    char why[sizeof load->why];
+    load->bundle = bytes;
+    load->bundle_size = size;
+    if (status == TFAAS_OK) {
+        status = bundle_bounds(load, &error);
+        text = error.text;
+    }
+    link_awake(link);
+    if (status == TFAAS_OK) {
+        load_begin(load);
+        return;
+    }
+    load_wipe(load);
+    load->state = LOAD_FAILED;
+    load->status = status;
+    load->failed_ns = link->hub->now_ns;
+    (void)snprintf(load->why, sizeof load->why, "%.150s", text);
+    TAILQ_CONCAT(&link->queue, &load->waiting, entry);
+    memcpy(why, load->why, sizeof why); /* the owner may forget the load */
+    link->hub->owner->loaded(function, status, why);
 }
 
 /* The function's load in `link`, made when there is none. */
@@ -107,8 +158,8 @@ static tfaas_status_t load_get(struct core_link *link, struct core_function *fun
     struct core_load *load = function->load;
     if (load && load->state == LOAD_FAILED) {
         if (link->hub->now_ns - load->failed_ns < CORE_RELOAD_NS)
-            return error_set(error, load->status == TFAAS_OK ? TFAAS_INTERNAL : load->status,
-                             "the function failed to load");
+            return error_set(error, load->status == TFAAS_OK ? TFAAS_INTERNAL : load->status, "%s",
+                             load->why[0] ? load->why : "the function failed to load");
         load_forget(load);
         load = NULL;
     }
@@ -195,10 +246,12 @@ static tfaas_status_t call_invoke(struct core_link *link, struct core_call *call
     struct core_slot *slot = slot_take(link);
     if (!slot)
         return TFAAS_BUSY;
-    struct tfaas_slot m = {.kind = TFAAS_INVOKE,
-                           .id = slot->id,
-                           .flags = last ? TFAAS_LAST : 0,
-                           .arg = {load->id, call->deadline_ns, loop_realtime_ns()}};
+    struct tfaas_slot m = {
+        .kind = TFAAS_INVOKE,
+        .id = slot->id,
+        .flags = (uint16_t)((last ? TFAAS_LAST : 0u) | (call->sealing ? TFAAS_SEALED : 0u)),
+        .arg = {load ? load->id : TFAAS_FUNCTION_ANY, call->deadline_ns, loop_realtime_ns(),
+                call->sealing}};
     tfaas_status_t status = ring_send2(&link->tx, &m, head, head_size, body, body_size);
     if (status != TFAAS_OK) {
         slot->used = false;
@@ -209,9 +262,12 @@ static tfaas_status_t call_invoke(struct core_link *link, struct core_call *call
     }
     slot->call = call;
     slot->load = load;
+    slot->sealed = call->sealing != 0;
+    slot->any = load == NULL;
     slot->sent = head_size + body_size;
     slot->backstop_ns = link->hub->now_ns + call->deadline_ns + CORE_GRACE_NS;
-    load->running++;
+    if (load)
+        load->running++;
     link->hub->work++;
     call->slot = (uint32_t)(slot - link->slots);
     call->state = CORE_CALL_RUNNING;
@@ -246,14 +302,17 @@ static void queue_pump(struct core_link *link)
     struct core_call *call;
     while (link->free_count && (call = TAILQ_FIRST(&link->queue))) {
         struct tfaas_error error;
-        struct core_load *load;
-        tfaas_status_t status = load_get(link, call->function, &load, &error);
+        struct core_load *load = NULL;
+        tfaas_status_t status = TFAAS_OK;
+        if (call->function)
+            status = load_get(link, call->function, &load, &error);
         if (status != TFAAS_OK) {
             call->load_failed = true;
             queue_fail(link, &link->queue, call, status, error.text);
             continue;
         }
-        if (load->state == LOAD_SENDING && !load_send(link, load)) {
+        if (load && (load->state == LOAD_ASKING ||
+                     (load->state == LOAD_SENDING && !load_send(link, load)))) {
             TAILQ_REMOVE(&link->queue, call, entry);
             TAILQ_INSERT_TAIL(&load->waiting, call, entry);
             continue;
@@ -298,7 +357,7 @@ static void due_pump(struct core_link *link)
     }
     struct core_load *load;
     for (load = TAILQ_FIRST(&link->loads); load && !link->due; load = TAILQ_NEXT(load, entry)) {
-        if (!load->unload_due || load->state == LOAD_SENDING)
+        if (!load->unload_due || load->state <= LOAD_SENDING)
             continue;
         struct tfaas_slot m = {.kind = TFAAS_UNLOAD, .id = load->id};
         link->due = ring_send(&link->tx, &m, NULL, 0) != TFAAS_OK;
@@ -326,6 +385,7 @@ void link_pump(struct core_link *link)
         }
     }
     queue_pump(link);
+    questions_pump(link);
     link_flush(link);
 }
 
@@ -362,7 +422,7 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
                                size_t head_size, const uint8_t *body, size_t body_size, bool last,
                                struct tfaas_error *error)
 {
-    struct core_load *load;
+    struct core_load *load = NULL;
     call->link = link;
     call->function = function;
     call->state = CORE_CALL_NEW;
@@ -370,13 +430,14 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
     if (status != TFAAS_OK && (status != TFAAS_UNAVAILABLE || link->backoff_ns > NS_PER_S))
         return status;
     if (status == TFAAS_OK) {
-        status = load_get(link, function, &load, error);
+        if (function)
+            status = load_get(link, function, &load, error);
         call->load_failed = status != TFAAS_OK;
         if (status != TFAAS_OK)
             return status;
-        if (load->state == LOAD_SENDING)
+        if (load && load->state == LOAD_SENDING)
             link_pump(link);
-        if (load->state != LOAD_SENDING && TAILQ_EMPTY(&link->queue) &&
+        if ((!load || load->state > LOAD_SENDING) && TAILQ_EMPTY(&link->queue) &&
             call_invoke(link, call, load, head, head_size, body, body_size, last) == TFAAS_OK) {
             link_awake(link); /* the next turn rings once for all calls of this one */
             return TFAAS_OK;
@@ -387,7 +448,8 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
     call->first = malloc(head_size + body_size + 1);
     if (!call->first)
         return error_set(error, TFAAS_NO_SPACE, "out of memory");
-    memcpy(call->first, head, head_size);
+    if (head_size)
+        memcpy(call->first, head, head_size);
     if (body_size)
         memcpy(call->first + head_size, body, body_size);
     call->first_size = head_size + body_size;
@@ -463,7 +525,7 @@ void core_call_cancel(struct core_call *call)
         link_awake(link);
     } else if (call->state == CORE_CALL_WAITING) {
         /* In the link's queue or its load's; removal needs the right head for the tail pointer. */
-        struct core_load *load = call->function->load;
+        struct core_load *load = call->function ? call->function->load : NULL;
         struct core_call *each;
         struct core_call_list *list = &link->queue;
         if (load)

@@ -15,7 +15,8 @@ _Static_assert(TFAAS_INFLIGHT_MAX == 1u << CALL_INDEX_BITS, "an id is generation
 struct core_slot {
     bool used, cancelled, cancel_due, credit_due;
     bool response_started, response_last;
-    uint32_t id; /* generation << CALL_INDEX_BITS | index */
+    bool sealed, any; /* any: the core takes the function that the opened request names */
+    uint32_t id;      /* generation << CALL_INDEX_BITS | index */
     struct core_call *call;
     struct core_load *load;
     uint64_t sent, allowed;               /* request stream */
@@ -23,7 +24,7 @@ struct core_slot {
     uint64_t backstop_ns;
 };
 
-enum core_load_state { LOAD_SENDING, LOAD_SENT, LOAD_READY, LOAD_FAILED };
+enum core_load_state { LOAD_ASKING, LOAD_SENDING, LOAD_SENT, LOAD_READY, LOAD_FAILED };
 
 struct core_load {
     enum core_load_state state;
@@ -32,12 +33,14 @@ struct core_load {
     struct core_function *function; /* NULL: forgotten, freed when nothing refers to it */
     uint8_t *bundle;                /* SENDING */
     size_t bundle_size, bundle_at;
+    bool in_core; /* some of it was or will be sent */
     bool unload_due, unload_sent, wants_cache;
     uint8_t *cache; /* what came of CACHE so far */
     size_t cache_size, cache_at;
     uint64_t last_used_ns, failed_ns;
     tfaas_status_t status;         /* FAILED */
-    struct core_call_list waiting; /* SENDING: INVOKE goes behind the bundle */
+    char why[160];                 /* FAILED before it was sent; or empty */
+    struct core_call_list waiting; /* ASKING, SENDING: INVOKE goes behind the bundle */
     TAILQ_ENTRY(core_load) entry;  /* link->loads, least recently used first */
 };
 TAILQ_HEAD(core_load_list, core_load);
@@ -46,7 +49,9 @@ enum core_link_state { LINK_DOWN, LINK_UP };
 
 struct core_link {
     struct core_hub *hub;
+    enum tender_role role;
     char domain[64];
+    void *user;
     enum core_link_state state;
     struct tender_worker worker;
     struct ring_tx tx;
@@ -63,6 +68,13 @@ struct core_link {
     struct core_load_list loads;
     uint32_t load_count, loading, last_load_id;
     bool load_id_used[TFAAS_FUNCTIONS_MAX]; /* 0 is never used */
+    struct core_question_list questions;    /* waiting; `asked` is not among them */
+    struct core_question_list lost;         /* `answered` not called yet: CORE_LOST */
+    struct core_question *asked;            /* NULL: none, or nobody waits for its answer */
+    bool asking;                            /* CALL was sent, ANSWER has not come */
+    enum tfaas_op asked_op;
+    uint32_t ask_id, question_count;
+    uint64_t asked_ns;
     uint64_t launched_ns, progress_ns, idle_since_ns, backoff_ns, not_before_ns;
     TAILQ_ENTRY(core_link) entry, awake_entry;
 };
@@ -75,6 +87,12 @@ void link_ring(struct core_link *link);
 void link_flush(struct core_link *link);
 tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error) TFAAS_MUST_USE;
 
+/* core_ask.c */
+void questions_pump(struct core_link *link);
+bool questions_answer(struct core_link *link, const struct tfaas_slot *m, const uint8_t *payload);
+void questions_lose(struct core_link *link); /* the core ended */
+void questions_deliver(struct core_link *link);
+
 /* core_calls.c */
 void link_pump(
     struct core_link *link); /* sends what is due and what waits, as far as there is room */
@@ -84,6 +102,8 @@ void load_free(struct core_load *load);
 void queue_fail(struct core_link *link, struct core_call_list *list, struct core_call *call,
                 tfaas_status_t status, const char *reason);
 
+/* core_messages.c: a broken rule; false */
+bool link_refuse(struct core_link *link, const char *what, const struct tfaas_slot *m);
 /* core_messages.c: takes up to CORE_DRAIN_MESSAGES. A broken rule dooms the link. True: more. */
 bool link_drain(struct core_link *link);
 void load_drop_cache(struct core_load *load);

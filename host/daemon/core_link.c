@@ -90,11 +90,11 @@ tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error)
     if (hub->now_ns < link->not_before_ns)
         return error_set(error, TFAAS_UNAVAILABLE, "core failed repeatedly, next start in %llu ms",
                          (unsigned long long)((link->not_before_ns - hub->now_ns) / NS_PER_MS + 1));
-    if (hub->ops->launch(hub->tender, TENDER_WORKER, link->domain, &link->worker, error) !=
-        TFAAS_OK) {
+    if (hub->ops->launch(hub->tender, link->role, link->domain, &link->worker, error) != TFAAS_OK) {
         back_off(link, false);
         hub->owner->event(link->domain, error->text);
-        return error_set(error, TFAAS_UNAVAILABLE, "cannot start a core for %s", link->domain);
+        return error_set(error, TFAAS_UNAVAILABLE, "cannot start a core for %s",
+                         link->role == TENDER_KEEPER ? "a keeper" : link->domain);
     }
     ring_tx_init(&link->tx, link->worker.window, true);
     ring_rx_init(&link->rx, link->worker.window, true);
@@ -121,8 +121,9 @@ static void link_down(struct core_link *link)
     loop_remove(hub->loop, &link->exit);
     hub->ops->destroy(hub->tender, &link->worker);
     link->state = LINK_DOWN;
-    link->doomed = false;
+    link->doomed = link->ready = false;
     hub->links_up--;
+    questions_lose(link);
     for (uint32_t i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
         struct core_slot *slot = &link->slots[i];
         struct core_call *call = slot->call;
@@ -141,10 +142,15 @@ static void link_down(struct core_link *link)
     struct core_load *load;
     while ((load = TAILQ_FIRST(&link->loads))) {
         TAILQ_CONCAT(&link->queue, &load->waiting, entry);
-        if (load->function)
+        if (load->function) {
+            if (load->state == LOAD_ASKING)
+                hub->owner->bundle_cancel(load->function);
             load->function->load = NULL;
+        }
         load_free(load);
     }
+    if (hub->owner->down)
+        hub->owner->down(link);
 }
 
 static void deliver_ended(struct core_link *link)
@@ -154,6 +160,7 @@ static void deliver_ended(struct core_link *link)
         TAILQ_REMOVE(&link->ended, call, entry);
         link->hub->owner->end(call);
     }
+    questions_deliver(link);
 }
 
 static void link_fail(struct core_link *link)
@@ -163,31 +170,50 @@ static void link_fail(struct core_link *link)
     hub->owner->event(link->domain, link->doom);
     back_off(link, hub->now_ns - link->launched_ns >= CORE_STABLE_NS);
     /* A deploy that is being tried must hear of it: the function never became ready. */
-    struct core_load *load;
-    TAILQ_FOREACH(load, &link->loads, entry)
-    {
-        if (load->function && (load->state == LOAD_SENDING || load->state == LOAD_SENT))
+    struct core_load *load, *next;
+    for (load = TAILQ_FIRST(&link->loads); load; load = next) {
+        next = TAILQ_NEXT(load, entry); /* one that waits for its bundle may go */
+        if (load->function && load->state <= LOAD_SENT)
             hub->owner->loaded(load->function, TFAAS_CORE_LOST, link->doom);
     }
     link_down(link);
 }
 
-struct core_link *core_link_open(struct core_hub *hub, const char *domain)
+static struct core_link *open_as(struct core_hub *hub, enum tender_role role, const char *domain)
 {
     struct core_link *link = calloc(1, sizeof *link);
     if (!link)
         return NULL;
     link->hub = hub;
+    link->role = role;
     (void)snprintf(link->domain, sizeof link->domain, "%s", domain);
     TAILQ_INIT(&link->queue);
     TAILQ_INIT(&link->ended);
     TAILQ_INIT(&link->loads);
+    TAILQ_INIT(&link->questions);
+    TAILQ_INIT(&link->lost);
     link->bell = (struct watch){.fd = -1, .ready = on_bell};
     link->exit = (struct watch){.fd = -1, .ready = on_exit_fd};
     for (uint32_t i = 0; i < TFAAS_INFLIGHT_MAX; i++)
         link->free_slots[link->free_count++] = (uint8_t)(TFAAS_INFLIGHT_MAX - 1 - i);
     TAILQ_INSERT_TAIL(&hub->links, link, entry);
     return link;
+}
+
+struct core_link *core_link_open(struct core_hub *hub, const char *domain)
+{
+    return open_as(hub, TENDER_WORKER, domain);
+}
+
+struct core_link *core_link_open_keeper(struct core_hub *hub)
+{
+    return open_as(hub, TENDER_KEEPER, "");
+}
+
+void core_link_kill(struct core_link *link, const char *reason)
+{
+    if (link->state == LINK_UP)
+        link_doom(link, "%s", reason);
 }
 
 void core_link_close(struct core_link *link)
@@ -202,6 +228,7 @@ static void link_free(struct core_link *link)
         (void)snprintf(link->doom, sizeof link->doom, "core was stopped");
     if (link->state == LINK_UP)
         link_down(link);
+    questions_lose(link);
     struct core_call *call;
     while ((call = TAILQ_FIRST(&link->queue)))
         queue_fail(link, &link->queue, call, TFAAS_UNAVAILABLE, link->doom);
@@ -215,6 +242,31 @@ static void link_free(struct core_link *link)
 bool core_link_up(const struct core_link *link)
 {
     return link->state == LINK_UP;
+}
+
+bool core_link_ready(const struct core_link *link)
+{
+    return link->state == LINK_UP && link->ready && !link->doomed && !link->closing;
+}
+
+bool core_link_is_keeper(const struct core_link *link)
+{
+    return link->role == TENDER_KEEPER;
+}
+
+const char *core_link_domain(const struct core_link *link)
+{
+    return link->domain;
+}
+
+void core_link_set_user(struct core_link *link, void *user)
+{
+    link->user = user;
+}
+
+void *core_link_user(const struct core_link *link)
+{
+    return link->user;
 }
 
 uint32_t core_link_calls(const struct core_link *link)
@@ -267,7 +319,8 @@ bool core_hub_sleep(struct core_hub *hub)
     struct core_link *link, *next;
     for (link = TAILQ_FIRST(&hub->awake); link; link = next) {
         next = TAILQ_NEXT(link, awake_entry);
-        if (link->closing || link->doomed || !TAILQ_EMPTY(&link->ended))
+        if (link->closing || link->doomed || !TAILQ_EMPTY(&link->ended) ||
+            !TAILQ_EMPTY(&link->lost))
             return false;
         if (link->state == LINK_UP) {
             link_pump(link); /* calls and credit of this turn */
@@ -288,6 +341,9 @@ static void tick_up(struct core_link *link)
         link_doom(link, "did not become ready in %llu s", CORE_READY_NS / NS_PER_S);
     if (link->loading && now - link->progress_ns > CORE_LOAD_NS)
         link_doom(link, "did not load a function in %llu s", CORE_LOAD_NS / NS_PER_S);
+    if (link->asking && !link->loading && now - link->asked_ns > CORE_ANSWER_NS)
+        link_doom(link, "is stuck: it did not answer a call to its keys in %llu s",
+                  CORE_ANSWER_NS / NS_PER_S);
     for (uint32_t i = 0; i < TFAAS_INFLIGHT_MAX && !link->loading; i++)
         if (link->slots[i].used && now > link->slots[i].backstop_ns)
             link_doom(link, "is stuck: a call passed its deadline and did not end");
@@ -299,8 +355,9 @@ static void tick_up(struct core_link *link)
         if (load->function && load->running == 0 && load->state >= LOAD_READY)
             load_forget(load);
     }
-    if (link->load_count == 0 && link->queued == 0 && link->free_count == TFAAS_INFLIGHT_MAX &&
-        now - link->idle_since_ns > CORE_IDLE_NS && !link->doomed)
+    if (link->role == TENDER_WORKER && link->load_count == 0 && link->queued == 0 &&
+        link->free_count == TFAAS_INFLIGHT_MAX && now - link->idle_since_ns > CORE_IDLE_NS &&
+        !link->doomed)
         link_down(link);
 }
 

@@ -1,11 +1,13 @@
 /*
  * core_link.h - one core as the daemon sees it: its window, its functions, its calls. One link per
- * OpenFaaS namespace, plus short-lived ones that try a deploy. The core is not trusted: every
+ * OpenFaaS namespace, plus short-lived ones that try a deploy, plus the keepers'. The core is not
+ * trusted: every
  * message is checked (kind, id, state, credit, size), and a core that breaks a rule is killed.
  *
  * Nothing here blocks. The owner's callbacks (struct core_owner) are called from core_hub_run,
  * core_hub_tick and, for `end`, never from inside core_call_start, _send or _cancel. They must not
- * call back into the link except core_call_consumed, core_call_cancel and core_link_close.
+ * call back into the link except core_call_consumed, core_call_cancel, core_link_close, core_ask
+ * and core_ask_cancel. `up` and `answered` may use any other link too.
  */
 #ifndef TFAAS_HOST_CORE_LINK_H
 #define TFAAS_HOST_CORE_LINK_H
@@ -36,25 +38,46 @@ struct core_call {
     struct core_link *link;
     uint32_t slot; /* RUNNING */
     TAILQ_ENTRY(core_call) entry;
-    struct core_function *function;
-    uint64_t deadline_ns; /* how long it may run */
-    uint64_t give_up_ns;  /* WAITING: when the wait is over */
-    uint8_t *first;       /* WAITING: first bytes of the request stream, malloc'ed */
+    struct core_function *function; /* NULL: a sealed call tells the core which (gateway) */
+    enum tfaas_sealing sealing;     /* 0: a plain call */
+    uint64_t deadline_ns;           /* how long it may run */
+    uint64_t give_up_ns;            /* WAITING: when the wait is over */
+    uint8_t *first;                 /* WAITING: first bytes of the request stream, malloc'ed */
     size_t first_size;
     bool first_last;
     bool wants_room;  /* core_call_send took less than it was given */
     bool load_failed; /* ENDED or not started: `status` is why the function could not be loaded */
     /* ENDED */
     tfaas_status_t status;
+    tfaas_status_t inner; /* of a sealed call that ended OK: what the sealed response tells */
     uint64_t work, peak_memory, cpu_ns, restored_pages;
-    char reason[160]; /* why, when it did not end by itself */
+    char reason[160]; /* why, when it did not end by itself; MISDIRECTED: the function's name */
 };
 TAILQ_HEAD(core_call_list, core_call);
 
+/* A question to a core's own keys: CALL, and the ANSWER to it. Owned by the caller; zero it before
+ * use; must not move while `link` is set. One of a link is on its way at a time, the others wait.
+ */
+struct core_question {
+    struct core_link *link; /* NULL: not asked, or answered */
+    enum tfaas_op op;
+    uint8_t *request; /* until it is sent; malloc'ed, wiped */
+    size_t request_size;
+    /* The last thing said about a question: the answer's CBOR with OK, else clean text (not
+     * terminated). CORE_LOST: the core ended first. */
+    void (*answered)(struct core_question *question, tfaas_status_t status, const uint8_t *bytes,
+                     size_t size);
+    TAILQ_ENTRY(core_question) entry;
+};
+TAILQ_HEAD(core_question_list, core_question);
+
 struct core_owner {
-    /* Makes the load bundle (common/bundle.h); *bytes is malloc'ed and wiped by the link. */
+    /* Makes the load bundle (common/bundle.h); *bytes is malloc'ed and wiped by the link. OK with
+     * *bytes NULL: it comes later, by core_bundle_ready. */
     tfaas_status_t (*bundle)(struct core_function *function, uint8_t **bytes, size_t *size,
                              struct tfaas_error *error);
+    /* A bundle that was to come later is not wanted any more. */
+    void (*bundle_cancel)(struct core_function *function);
     /* Whole lines from the function; cleaned text. */
     void (*log)(struct core_function *function, const char *text, size_t size);
     void (*loaded)(struct core_function *function, tfaas_status_t status, const char *text);
@@ -68,6 +91,10 @@ struct core_owner {
     void (*room)(struct core_call *call);
     /* One line for the daemon's own log. */
     void (*event)(const char *domain, const char *text);
+    /* The core said READY; the core has ended (also one that never was ready). Either may be NULL.
+     */
+    void (*up)(struct core_link *link);
+    void (*down)(struct core_link *link);
 };
 
 TAILQ_HEAD(core_link_list, core_link);
@@ -100,9 +127,19 @@ void core_hub_close(struct core_hub *hub);
 
 /* No process is started before the first use. NULL: out of memory. */
 struct core_link *core_link_open(struct core_hub *hub, const char *domain);
+/* The link of a keeper (SPECIFICATION.md section 14.1): it runs no function and is never idle. */
+struct core_link *core_link_open_keeper(struct core_hub *hub);
+bool core_link_is_keeper(const struct core_link *link);
+const char *core_link_domain(const struct core_link *link);
+/* What the owner keeps for a link; NULL at first. */
+void core_link_set_user(struct core_link *link, void *user);
+void *core_link_user(const struct core_link *link);
+/* Ends the core for a reason that the owner found; the link stays. */
+void core_link_kill(struct core_link *link, const char *reason);
 /* Ends the core; calls still there get `end` with CORE_LOST first. Allowed in callbacks. */
 void core_link_close(struct core_link *link);
 bool core_link_up(const struct core_link *link);
+bool core_link_ready(const struct core_link *link); /* up, and has said READY */
 uint32_t core_link_calls(const struct core_link *link);
 uint32_t core_link_functions(const struct core_link *link);
 
@@ -113,6 +150,18 @@ tfaas_status_t core_function_load(struct core_link *link, struct core_function *
 /* The deployment or a secret changed, or the function goes away: what is in the core is forgotten,
  * running calls finish; waiting calls use the new bundle, or end NOT_FOUND when `gone`. */
 void core_function_forget(struct core_link *link, struct core_function *function, bool gone);
+
+/* The bundle that was to come later: taken (malloc'ed), or why there is none (`text`). Ends in
+ * `loaded` when it failed. */
+void core_bundle_ready(struct core_function *function, tfaas_status_t status, uint8_t *bytes,
+                       size_t size, const char *text);
+
+/* Asks; `request` (malloc'ed) is taken and wiped. UNAVAILABLE: the core is not ready; NO_SPACE;
+ * TOO_LARGE: more than one message. Then `answered` is not called. */
+tfaas_status_t core_ask(struct core_link *link, struct core_question *question, enum tfaas_op op,
+                        uint8_t *request, size_t size) TFAAS_MUST_USE;
+/* `answered` will not be called. */
+void core_ask_cancel(struct core_question *question);
 
 /* `head` + `body` are the first bytes of the request stream. OK: sent or waiting; it will `end`.
  * BUSY: the queue is full. UNAVAILABLE: no core now. Others: the function cannot be loaded. */

@@ -78,7 +78,7 @@ static struct core_slot *slot_by_id(struct core_link *link, uint32_t id)
     return slot->used && slot->id == id ? slot : NULL;
 }
 
-static bool refuse(struct core_link *link, const char *what, const struct tfaas_slot *m)
+bool link_refuse(struct core_link *link, const char *what, const struct tfaas_slot *m)
 {
     link_doom(link, "broke the window protocol: %s (kind %u, id %u)", what, m->kind, m->id);
     return false;
@@ -87,13 +87,15 @@ static bool refuse(struct core_link *link, const char *what, const struct tfaas_
 static bool on_ready(struct core_link *link, const struct tfaas_slot *m)
 {
     if (link->ready)
-        return refuse(link, "a second READY", m);
+        return link_refuse(link, "a second READY", m);
     if (m->arg[0] != TFAAS_ABI_VERSION) {
         link_doom(link, "speaks window ABI version %llu, this daemon speaks %u",
                   (unsigned long long)m->arg[0], TFAAS_ABI_VERSION);
         return false;
     }
     link->ready = true;
+    if (link->hub->owner->up)
+        link->hub->owner->up(link);
     return true;
 }
 
@@ -110,11 +112,11 @@ static bool on_cache(struct core_link *link, const struct tfaas_slot *m, const u
     struct core_load *load = load_by_id(link, m->id);
     uint64_t total = m->arg[0];
     if (!load || !load->wants_cache || load->state != LOAD_SENT)
-        return refuse(link, "CACHE that was not asked for", m);
+        return link_refuse(link, "CACHE that was not asked for", m);
     if (m->flags != 0 || m->size == 0 || total == 0 || total > TFAAS_CACHE_MAX ||
         m->arg[1] != load->cache_at || m->size > total - load->cache_at ||
         (load->cache_at > 0 && total != load->cache_size))
-        return refuse(link, "malformed CACHE", m);
+        return link_refuse(link, "malformed CACHE", m);
     if (load->cache_at == 0) {
         load->cache = malloc((size_t)total);
         load->cache_size = (size_t)total;
@@ -130,23 +132,23 @@ static bool on_loaded(struct core_link *link, const struct tfaas_slot *m, const 
     struct core_load *load = load_by_id(link, m->id);
     if (load && load->unload_sent && load->state >= LOAD_READY) {
         if (m->arg[0] != TFAAS_CANCELLED || load->running)
-            return refuse(link, "UNLOAD answered wrongly", m);
+            return link_refuse(link, "UNLOAD answered wrongly", m);
         load_free(load);
         return true;
     }
     if (!load || (load->state != LOAD_SENDING && load->state != LOAD_SENT))
-        return refuse(link, "LOADED for nothing that is being loaded", m);
+        return link_refuse(link, "LOADED for nothing that is being loaded", m);
     if (m->arg[0] >= TFAAS_STATUS_COUNT)
-        return refuse(link, "unknown status", m);
+        return link_refuse(link, "unknown status", m);
     tfaas_status_t status = (tfaas_status_t)m->arg[0];
     if (status == TFAAS_OK && load->state == LOAD_SENDING)
-        return refuse(link, "LOADED before the bundle was complete", m);
+        return link_refuse(link, "LOADED before the bundle was complete", m);
     if (m->arg[4] >= TFAAS_CODE_COUNT || (status == TFAAS_OK && load->cache_at != load->cache_size))
-        return refuse(link, "LOADED with an unknown code or before CACHE was complete", m);
+        return link_refuse(link, "LOADED with an unknown code or before CACHE was complete", m);
     char text[CORE_TEXT_MAX];
     lines_clean(text, sizeof text, payload, m->size);
     uint64_t now = link->hub->now_ns, spent = now - link->progress_ns;
-    link->progress_ns = now;
+    link->progress_ns = link->asked_ns = now;
     link->loading--;
     link->hub->work--;
     /* A core that compiles runs nothing else: that time is not the calls' fault. */
@@ -178,9 +180,14 @@ static bool on_log(struct core_link *link, const struct tfaas_slot *m, const uin
     } else {
         struct core_slot *slot = slot_by_id(link, m->id);
         load = slot ? slot->load : NULL;
+        if (slot && slot->any) { /* the core alone knows whose it is; it may tell */
+            load = load_by_id(link, m->arg[0] < TFAAS_FUNCTIONS_MAX ? (uint32_t)m->arg[0] : 0);
+            if (!load)
+                return true;
+        }
     }
     if (!load)
-        return refuse(link, "LOG for an unknown id", m);
+        return link_refuse(link, "LOG for an unknown id", m);
     if (!load->function)
         return true;
     const uint8_t *at = payload, *end = payload + m->size;
@@ -199,10 +206,10 @@ static bool on_credit(struct core_link *link, const struct tfaas_slot *m)
 {
     struct core_slot *slot = slot_by_id(link, m->id);
     if (!slot)
-        return refuse(link, "CREDIT for an unknown id", m);
+        return link_refuse(link, "CREDIT for an unknown id", m);
     if (m->size != 0 || m->flags != TFAAS_CREDIT || m->arg[0] < slot->allowed ||
         m->arg[0] > UINT64_MAX / 2)
-        return refuse(link, "malformed CREDIT", m);
+        return link_refuse(link, "malformed CREDIT", m);
     slot->allowed = m->arg[0];
     if (slot->call && slot->call->wants_room) {
         slot->call->wants_room = false;
@@ -223,7 +230,19 @@ static void end_call(struct core_link *link, struct core_slot *slot, const struc
     call->peak_memory = m->arg[2];
     call->cpu_ns = m->arg[3];
     call->restored_pages = m->arg[4];
+    call->inner = call->status == TFAAS_OK ? (tfaas_status_t)m->arg[5] : call->status;
     link->hub->owner->end(call);
+}
+
+/* The one METER with a payload: the function that a sealed request named and that is not loaded. */
+static bool on_misdirected(struct core_link *link, struct core_slot *slot,
+                           const struct tfaas_slot *m, const uint8_t *payload)
+{
+    if (!(m->flags & TFAAS_END) || !slot->any || m->arg[0] != TFAAS_MISDIRECTED || m->size > 63)
+        return link_refuse(link, "METER with a payload", m);
+    if (slot->call)
+        (void)text_clean(slot->call->reason, sizeof slot->call->reason, payload, m->size);
+    return true;
 }
 
 /* RESPONSE, BODY without CREDIT, METER */
@@ -231,29 +250,33 @@ static bool on_stream(struct core_link *link, const struct tfaas_slot *m, const 
 {
     struct core_slot *slot = slot_by_id(link, m->id);
     if (!slot)
-        return refuse(link, "unknown invocation", m);
+        return link_refuse(link, "unknown invocation", m);
     bool end = (m->flags & TFAAS_END) != 0, last = (m->flags & TFAAS_LAST) != 0;
     if (m->flags & ~(uint32_t)(TFAAS_END | TFAAS_LAST))
-        return refuse(link, "flags that do not belong here", m);
+        return link_refuse(link, "flags that do not belong here", m);
     if (end && m->arg[0] >= TFAAS_STATUS_COUNT)
-        return refuse(link, "unknown status", m);
+        return link_refuse(link, "unknown status", m);
+    if (end && slot->sealed && m->arg[0] == TFAAS_OK && m->arg[5] >= TFAAS_STATUS_COUNT)
+        return link_refuse(link, "unknown status of a sealed response", m);
     if (m->kind == TFAAS_METER) {
-        if (!end || m->size)
-            return refuse(link, "METER that ends nothing", m);
+        if (!end)
+            return link_refuse(link, "METER that ends nothing", m);
+        if (m->size && !on_misdirected(link, slot, m, payload))
+            return false;
     } else if (m->kind == TFAAS_RESPONSE) {
         if (slot->response_started || m->size == 0)
-            return refuse(link, "RESPONSE twice or empty", m);
+            return link_refuse(link, "RESPONSE twice or empty", m);
         slot->response_started = true;
     } else if (!slot->response_started || slot->response_last || (!m->size && !last && !end)) {
-        return refuse(link, "BODY out of place", m);
+        return link_refuse(link, "BODY out of place", m);
     }
     slot->response_last |= last;
-    slot->received += m->size;
+    slot->received += m->kind == TFAAS_METER ? 0 : m->size;
     if (slot->received > slot->granted)
-        return refuse(link, "more response than credit", m);
+        return link_refuse(link, "more response than credit", m);
     if (end && m->arg[0] == TFAAS_OK && !slot->response_started && !slot->cancelled)
-        return refuse(link, "OK without a response", m);
-    if (m->size && slot->call)
+        return link_refuse(link, "OK without a response", m);
+    if (m->size && slot->call && m->kind != TFAAS_METER)
         link->hub->owner->data(slot->call, payload, m->size);
     if (end)
         end_call(link, slot, m);
@@ -271,7 +294,7 @@ static bool on_message(struct core_link *link, const struct tfaas_slot *m, const
     if (m->kind == TFAAS_READY)
         return on_ready(link, m);
     if (!link->ready)
-        return refuse(link, "a message before READY", m);
+        return link_refuse(link, "a message before READY", m);
     switch (m->kind) {
     case TFAAS_LOADED:
         return on_loaded(link, m, payload);
@@ -279,13 +302,15 @@ static bool on_message(struct core_link *link, const struct tfaas_slot *m, const
         return on_cache(link, m, payload);
     case TFAAS_LOG:
         return on_log(link, m, payload);
+    case TFAAS_ANSWER:
+        return questions_answer(link, m, payload);
     case TFAAS_BODY:
         return m->flags & TFAAS_CREDIT ? on_credit(link, m) : on_stream(link, m, payload);
     case TFAAS_RESPONSE:
     case TFAAS_METER:
         return on_stream(link, m, payload);
     default:
-        return refuse(link, "unknown message", m);
+        return link_refuse(link, "unknown message", m);
     }
 }
 

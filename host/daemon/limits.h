@@ -53,6 +53,8 @@
 #define CORE_LOAD_NS        (30 * NS_PER_S)
 #define CORE_GRACE_NS       (1 * NS_PER_S) /* past its deadline without END: the core is killed */
 #define CORE_CANCEL_NS      (5 * NS_PER_S) /* from CANCEL to END */
+#define CORE_ANSWER_NS      (10 * NS_PER_S) /* from CALL to ANSWER: longer, and it is killed */
+#define CORE_QUESTIONS_MAX  1024u           /* that wait for one core */
 #define CORE_BACKOFF_MIN_NS (50 * NS_PER_MS)
 #define CORE_BACKOFF_MAX_NS (10 * NS_PER_S)
 #define CORE_STABLE_NS      (10 * NS_PER_S) /* a core that lived this long restarts at once */

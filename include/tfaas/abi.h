@@ -47,6 +47,7 @@
  *              The host sends it ahead of every LOAD bundle.
  *   CALL       arg0 = enum tfaas_op, id = any number: a request to the core's own keys, payload =
  *              its CBOR (common/statement.h). One at a time: the next follows the ANSWER.
+ *              CLOCK goes ahead of every CALL.
  *   STOP       finish nothing, exit 0.
  *
  *   core to host
@@ -59,7 +60,8 @@
  *   RESPONSE   the first bytes of the response stream (holds the whole response head).
  *   BODY       more of the response stream (LAST: the end), or CREDIT: arg0 = total request
  *              stream bytes the host may have sent so far.
- *   LOG        one or more whole lines of text; flag ON_LOAD: id is a function.
+ *   LOG        one or more whole lines of text; flag ON_LOAD: id is a function. Of an INVOKE with
+ *              TFAAS_FUNCTION_ANY: arg0 = function id (0: not told, the line is dropped).
  *   METER      end of an invocation that has nothing more to say.
  *   ANSWER     to CALL, same id: arg0 = tfaas_status_t, payload = CBOR of the answer, or error
  * text. FAULT      the core gives up; payload = reason. The core exits after it.

@@ -83,6 +83,13 @@ def intel_chains():
     dcap("PCK CRL of the other CA", "sgx", error="CRL", pck_crl=s.PROCESSOR_CA.crl())
     dcap("CRL chain of the other CA", "sgx", error="another CA",
          crl_chain=pem(s.PROCESSOR_CA.certificate, s.ROOT.certificate))
+    namesake = s.Party("Intel SGX PCK Platform CA", s.ROOT, ca=0)
+    dcap("CRL chain of a namesake", "sgx", error="PCK CRL: signature",
+         crl_chain=pem(namesake.certificate, s.ROOT.certificate))
+    foreign = s.Party("Intel SGX PCK Platform CA", s.OTHER_ROOT, ca=0, key=s.PLATFORM_CA.key)
+    dcap("CRL chain under another root", "sgx", error="PCK CRL issuer",
+         crl_chain=pem(foreign.certificate, s.OTHER_ROOT.certificate))
+    dcap("root CRL of a PCK CA", "sgx", error="not the root's", root_crl=s.PLATFORM_CA.crl())
     dcap("PCK expired", "sgx", error="expired", q=with_pck(s.pck_of(end=AT - 1)))
     dcap("PCK of tomorrow", "sgx", error="not yet valid", q=with_pck(s.pck_of(begin=AT + 1)))
     dcap("PCK by a CA that is none", "sgx", error="PCK chain",
@@ -126,6 +133,12 @@ def intel_quote():
         dcap(tee + ": unknown QE vendor", tee, error="vendor", q=quote(tee, vendor="00" * 16))
         dcap(tee + ": no PCK chain inside", tee, error="no PCK certificate chain", q=quote(tee, cert_type=4))
         dcap(tee + ": debug QE", tee, error="QE is a debug enclave", q=quote(tee, qe=dict(attributes=0x13)))
+        dcap(tee + ": QE report signed by another", tee, error="qe_report", q=quote(tee, qe_key=s.PLATFORM_CA))
+        dcap(tee + ": another kind of key", tee, error="key type", q=quote(tee, key_type=3))
+        dcap(tee + ": of another TEE", tee, error="another TEE", q=quote(tee, tee_type=1))
+        dcap(tee + ": a byte too many inside", tee, error="wrong length", q=quote(tee, inside=b"\0"))
+        dcap(tee + ": a byte too many outside", tee, error="wrong length", q=quote(tee, outside=b"\0"))
+    dcap("tdx: certification data is no QE report", "tdx", error="not a QE report", q=quote("tdx", outer_type=5))
     good("QE authentication data of another size", "sgx", q=quote("sgx", auth=b"x" * 7))
     dcap("sgx: debug", "sgx", error="Debug mode is enabled", q=quote("sgx", body=s.sgx_report(0x07)))
     dcap("sgx: not initialised", "sgx", error="not initialised", q=quote("sgx", body=s.sgx_report(0x04)))
@@ -355,7 +368,10 @@ def hcl():
     for name, error, change in (
             ("other data", "report_data", dict(data=b"{}")), ("TDX's", "another TEE", dict(report_type=4)),
             ("unknown hash", "hash type", dict(hash_type=4)), ("other magic", "no HCL", dict(magic=b"HCLB")),
-            ("other size", "lengths", dict(size=1216)), ("text behind", "bytes behind", dict(tail=b"x"))):
+            ("other size", "lengths", dict(size=1216)), ("text behind", "bytes behind", dict(tail=b"x")),
+            ("version 3", "unknown version", dict(version=3)), ("request 1", "unknown version", dict(request=1)),
+            ("status 1", "unknown version", dict(status=1)), ("words 2", "unknown version", dict(words_version=2)),
+            ("too large", "larger than", dict(tail=bytes(65536)))):
         snp("HCL: " + name, error=error, report_data=bound, hcl=lambda r, c=change: s.hcl(r, **{"data": data, **c}))
     snp("HCL: another report", error="another hardware report", report_data=bound,
         hcl=lambda r: s.hcl(r[:-1] + b"\1", data))

@@ -212,10 +212,11 @@ def td_report(attributes=1 << 28, svn=(6, 1, 6), signer=bytes(48), seam=bytes(8)
 
 
 def quote(tee, version=None, body=None, pck=PCK, chain=None, qe=None, body_type=None, body_size=None, tail=b"",
-          qe_tail=bytes(32), auth=bytes(range(32)), cert_type=5, vendor="939a7233f79c4ca9940a0db3957f0607"):
+          qe_tail=bytes(32), auth=bytes(range(32)), cert_type=5, vendor="939a7233f79c4ca9940a0db3957f0607",
+          key_type=2, tee_type=None, outer_type=6, inside=b"", outside=b"", qe_key=None):
     version = version or (4 if tee == "tdx" else 3)
     body = body if body is not None else (td_report() if tee == "tdx" else sgx_report())
-    out = struct.pack("<HHIHH", version, 2, 0x81 if tee == "tdx" else 0, 0, 0) + bytes.fromhex(vendor) + bytes(20)
+    out = struct.pack("<HHIHH", version, key_type, (0x81 if tee == "tdx" else 0) if tee_type is None else tee_type, 0, 0) + bytes.fromhex(vendor) + bytes(20)
     if version == 5:
         out += struct.pack("<HI", body_type or (3 if len(body) == 648 else 2), body_size or len(body))
     out += body
@@ -226,10 +227,11 @@ def quote(tee, version=None, body=None, pck=PCK, chain=None, qe=None, body_type=
     fields.update(qe or {})
     report = sgx_report(report_data=hashlib.sha256(point + auth).digest() + qe_tail, **fields)
     certificates = (chain or pem(pck.certificate, PLATFORM_CA.certificate, ROOT.certificate)).encode() + b"\0"
-    inner = report + raw(pck.key.sign(report, ec.ECDSA(hashes.SHA256())), 32) + struct.pack("<H", len(auth)) + auth
-    inner += struct.pack("<HI", cert_type, len(certificates)) + certificates
+    inner = report + raw((qe_key or pck).key.sign(report, ec.ECDSA(hashes.SHA256())), 32) + struct.pack("<H", len(auth)) + auth
+    inner += struct.pack("<HI", cert_type, len(certificates)) + certificates + inside
     data = raw(key.sign(out, ec.ECDSA(hashes.SHA256())), 32) + point
-    data += inner if version == 3 else struct.pack("<HI", 6, len(inner)) + inner
+    data += inner if version == 3 else struct.pack("<HI", outer_type, len(inner)) + inner
+    data += outside
     return out + struct.pack("<I", len(data)) + data + tail
 
 
@@ -345,6 +347,8 @@ def report(key, generation="Milan", version=3, vlek=False, tcb=None, chip=None, 
     return bytes(r)
 
 
-def hcl(hardware, data=b'{"keys":[]}', report_type=2, hash_type=1, tail=b"\0" * 64, magic=b"HCLA", size=None):
-    words = struct.pack("<IIIII", 20 + len(data), 1, report_type, hash_type, len(data))
-    return magic + struct.pack("<IIII", 2, size or 1216 + 20 + len(data), 2, 0) + bytes(12) + hardware + words + data + tail
+def hcl(hardware, data=b'{"keys":[]}', report_type=2, hash_type=1, tail=b"\0" * 64, magic=b"HCLA", size=None, version=2,
+        request=2, status=0, words_version=1):
+    words = struct.pack("<IIIII", 20 + len(data), words_version, report_type, hash_type, len(data))
+    head = magic + struct.pack("<IIII", version, size or 1216 + 20 + len(data), request, status) + bytes(12)
+    return head + hardware + words + data + tail

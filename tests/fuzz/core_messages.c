@@ -1,4 +1,4 @@
-/* needs: host/daemon/core_link.c host/daemon/core_calls.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/status.c libs: sodium */
+/* needs: host/daemon/core_link.c host/daemon/core_ask.c host/daemon/core_calls.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/status.c libs: sodium */
 /*
  * core_messages.c (fuzz) - a hostile core against the daemon's side of its link. The input is a
  * script: messages of any kind with any ids, sizes and arguments, words written anywhere into the

@@ -30,7 +30,7 @@ static void intel(struct evidence_context *c, const uint8_t *data, size_t size)
     struct dcap_pck pck = {0};
     AUTO(x509) X509 *certificate = with_extension(OID_SGX, data, size);
     if (pck_extension(c, certificate, &pck))
-        check(c->appraisal->platform_id_size == 16);
+        check(c->appraisal->platform_id_size <= 16);
 }
 
 static void amd(struct evidence_context *c, const uint8_t *data, size_t size)

@@ -4,7 +4,7 @@
  * Also looks at two workers from outside through /proc. Ends with "N passed, N failed".
  */
 /* clang-format off */
-/* needs: host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c common/ring.c common/status.c core/plat/linux/filter.c tests/hostile/cage_support.c flags: nosan -Ihost */
+/* needs: host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c common/ring.c common/sha384.c common/status.c core/plat/linux/filter.c tests/hostile/cage_support.c libs: sodium flags: nosan -Ihost */
 /* clang-format on */
 #include "cage_support.h"
 

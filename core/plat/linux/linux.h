@@ -31,6 +31,10 @@ const char *plat_signals_prepare(void);
 void plat_linux_attach(void *window);
 void plat_linux_domain(enum plat_role role, const char *name); /* at most PLAT_DOMAIN_MAX bytes */
 #define PLAT_DOMAIN_MAX 231u
+/* report.c. Zygote: draws the key of local reports; its public half (32 bytes). `measurement` is
+ * what the tender measured. Worker: draws its instance number. */
+const uint8_t *plat_linux_report_prepare(const uint8_t measurement[PLAT_MEASUREMENT_SIZE]);
+void plat_linux_report_enter(const char *domain);
 bool plat_linux_attached(void);
 
 /* Stores the thread's kernel id into the C library's thread block (after a raw clone). */

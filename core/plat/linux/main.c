@@ -24,8 +24,8 @@ static int print_syscalls(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "zygote") == 0) {
-        zygote_main();
+    if (argc == 3 && strcmp(argv[1], "zygote") == 0) {
+        zygote_main(argv[2]);
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("tfaas-core " TFAAS_VERSION);

@@ -19,6 +19,7 @@
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -179,6 +180,7 @@ static void worker_main(enum plat_role role, const char *domain, const int fds[C
     }
     plat_linux_attach(window); /* asks for a limit, which the filter forbids */
     plat_linux_domain(role, domain);
+    plat_linux_report_enter(domain);
     if (!filter_install(WORKER)) {
         _exit(WORKER_EXIT_NO_CAGE);
     }
@@ -331,7 +333,17 @@ static int choose_clone_flags(void)
     return (int)WORKER_CLONE_FLAGS_WEAK;
 }
 
-void zygote_main(void)
+/* 96 hex digits; one place decides what is measured (the tender), this one only takes it. */
+static bool read_measurement(const char *hex, uint8_t to[PLAT_MEASUREMENT_SIZE])
+{
+    size_t size;
+    const char *end;
+    return strlen(hex) == 2 * PLAT_MEASUREMENT_SIZE &&
+           sodium_hex2bin(to, PLAT_MEASUREMENT_SIZE, hex, strlen(hex), NULL, &size, &end) == 0 &&
+           size == PLAT_MEASUREMENT_SIZE;
+}
+
+void zygote_main(const char *measurement_hex)
 {
     plat_on_abort = on_abort;
     const char *why = plat_linux_prepare();
@@ -340,13 +352,19 @@ void zygote_main(void)
     }
     worker_clone_flags = choose_clone_flags();
     close_zygote_cage();
+    uint8_t measurement[PLAT_MEASUREMENT_SIZE];
+    if (!read_measurement(measurement_hex, measurement)) {
+        fail("the tender gave no measurement");
+    }
+    const uint8_t *root = plat_linux_report_prepare(measurement);
     const uint64_t before = plat_now_ns();
     why = "the core cannot be made ready";
     if (!core_prepare(&why)) {
         fail(why);
     }
     struct control_message ready = {.kind = CONTROL_READY, .a = plat_now_ns() - before};
-    put_text(&ready, TFAAS_VERSION);
+    memcpy(ready.text, root, CONTROL_ROOT_SIZE);
+    memcpy(ready.text + CONTROL_ROOT_SIZE, TFAAS_VERSION, sizeof(TFAAS_VERSION));
     send_message(&ready, -1);
     serve();
     fail("the zygote's loop ended");

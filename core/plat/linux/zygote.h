@@ -4,8 +4,9 @@
 #ifndef TFAAS_CORE_PLAT_LINUX_ZYGOTE_H
 #define TFAAS_CORE_PLAT_LINUX_ZYGOTE_H
 
-/* Prepares the core, closes its own cage, says READY on CONTROL_FD and serves commands until the
- * other end is closed. Also returns (never) in each worker, as core_serve. */
-void zygote_main(void) __attribute__((noreturn));
+/* `measurement`: of the running file, in hex (control.h). Prepares the core, closes its own cage,
+ * says READY on CONTROL_FD and serves commands until the other end is closed. Also returns (never)
+ * in each worker, as core_serve. */
+void zygote_main(const char *measurement) __attribute__((noreturn));
 
 #endif

@@ -27,6 +27,7 @@ struct cage {
     uint64_t memory_max;            /* private memory of one process */
     uint64_t cores_memory_max;      /* all cores together, image files included; needs the cgroup */
     char cgroup[CAGE_CGROUPS][256]; /* folders the cores are put into; "" where none may be made */
+    char measurement[97];           /* of the core's file, in hex: what the zygote is told */
     char missing[512];              /* one line per missing layer; "" when all are there */
 };
 

@@ -214,7 +214,9 @@ void cage_child(const struct cage *cage, int core_fd, int control, int go)
         fail("die with the parent");
     }
     place_descriptors(core_fd);
-    char *const argv[] = {"tfaas-core", "zygote", NULL};
+    char measurement[sizeof(cage->measurement)];
+    memcpy(measurement, cage->measurement, sizeof(measurement));
+    char *const argv[] = {"tfaas-core", "zygote", measurement, NULL};
     char *const environment[] = {NULL};
     (void)syscall(SYS_execveat, CORE_FD, "", argv, environment, AT_EMPTY_PATH);
     fail("execute the core");

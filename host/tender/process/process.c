@@ -9,6 +9,7 @@
 
 #include "plat/linux/control.h"
 #include "ring.h"
+#include "sha384.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -45,6 +47,9 @@ struct launched {
 struct tender {
     struct cage cage;
     int core_fd;
+    uint8_t measurement[SHA384_SIZE]; /* of what core_fd holds */
+    struct stat measured;             /* core_fd when it was measured */
+    uint8_t report_root[CONTROL_ROOT_SIZE];
     int zygote; /* pidfd; -1: none */
     int control;
     unsigned generation;
@@ -73,6 +78,7 @@ static bool take_message(struct tender *tender, const struct control_message *me
     struct launched *of = find_launched(tender, message->request);
     switch (message->kind) {
     case CONTROL_READY:
+        memcpy(tender->report_root, message->text, CONTROL_ROOT_SIZE);
         tender->ready = true;
         return true;
     case CONTROL_FAILED:
@@ -197,6 +203,60 @@ static void end_zygote(struct tender *tender)
     tender->ready = false;
 }
 
+/* --- what is executed --- */
+
+static tfaas_status_t measure(struct tender *tender, struct tfaas_error *error)
+{
+    crypto_hash_sha512_state state;
+    sha384_init(&state);
+    static uint8_t piece[1u << 16];
+    if (fstat(tender->core_fd, &tender->measured) != 0) {
+        return error_errno(error, TFAAS_UNAVAILABLE, errno, "read the core");
+    }
+    for (off_t at = 0;;) {
+        const ssize_t size = pread(tender->core_fd, piece, sizeof(piece), at);
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size < 0) {
+            return error_errno(error, TFAAS_UNAVAILABLE, errno, "read the core");
+        }
+        if (size == 0) {
+            break;
+        }
+        crypto_hash_sha512_update(&state, piece, (size_t)size);
+        at += size;
+    }
+    sha384_final(&state, tender->measurement);
+    (void)sodium_bin2hex(tender->cage.measurement, sizeof(tender->cage.measurement),
+                         tender->measurement, sizeof(tender->measurement));
+    return TFAAS_OK;
+}
+
+/* Was the file changed since it was measured? Asked once it runs: from then on the kernel lets
+ * nobody write to it. Another link or owner changes the time too: then the bytes decide. */
+static bool still_measured(struct tender *tender)
+{
+    struct stat now;
+    const struct stat then = tender->measured;
+    uint8_t measurement[SHA384_SIZE];
+    struct tfaas_error ignored = {0};
+    memcpy(measurement, tender->measurement, sizeof(measurement));
+    if (fstat(tender->core_fd, &now) == 0 && now.st_size == then.st_size &&
+        now.st_ctim.tv_sec == then.st_ctim.tv_sec && now.st_ctim.tv_nsec == then.st_ctim.tv_nsec) {
+        return true;
+    }
+    const bool same = measure(tender, &ignored) == TFAAS_OK &&
+                      memcmp(measurement, tender->measurement, sizeof(measurement)) == 0;
+    if (!same) { /* what this tender said it launches stays what it launches */
+        memcpy(tender->measurement, measurement, sizeof(measurement));
+        tender->measured = then;
+        (void)sodium_bin2hex(tender->cage.measurement, sizeof(tender->cage.measurement),
+                             measurement, sizeof(measurement));
+    }
+    return same;
+}
+
 static tfaas_status_t start_zygote(struct tender *tender, struct tfaas_error *error)
 {
     tender->last_words[0] = '\0';
@@ -212,6 +272,10 @@ static tfaas_status_t start_zygote(struct tender *tender, struct tfaas_error *er
         end_zygote(tender);
         status =
             error_set(error, TFAAS_UNAVAILABLE, "the core did not start: %s", tender->last_words);
+    } else if (!still_measured(tender)) {
+        end_zygote(tender);
+        status = error_set(error, TFAAS_UNAVAILABLE,
+                           "the core's file was changed after it was measured: start tfaasd anew");
     }
     return status;
 }
@@ -262,6 +326,10 @@ static tfaas_status_t process_start(const struct tender_options *options, struct
     tender->core_fd = open(options->core_path, O_RDONLY | O_CLOEXEC);
     if (tender->core_fd < 0) {
         status = error_errno(error, TFAAS_UNAVAILABLE, errno, "the core %s", options->core_path);
+        goto out;
+    }
+    status = measure(tender, error);
+    if (status != TFAAS_OK) {
         goto out;
     }
     if (!tender->cage.seccomp) {
@@ -500,11 +568,19 @@ static void process_destroy(struct tender *tender, struct tender_worker *worker)
     *worker = (struct tender_worker){.bell_fd = -1, .ring_fd = -1, .exit_fd = -1, .pid = -1};
 }
 
+static void process_identity(struct tender *tender, uint8_t measurement[48],
+                             uint8_t report_root[32])
+{
+    memcpy(measurement, tender->measurement, sizeof(tender->measurement));
+    memcpy(report_root, tender->report_root, sizeof(tender->report_root));
+}
+
 const struct tender_ops tender_process = {
     .name = "process",
     .probe = process_probe,
     .start = process_start,
     .launch = process_launch,
+    .identity = process_identity,
     .ended = process_ended,
     .destroy = process_destroy,
     .stop = process_stop,

@@ -318,6 +318,31 @@ static void pem_is_read_strictly(void **state)
     free((void *)bytes.data);
 }
 
+static void larger_than_the_bounds(void **state)
+{
+    (void)state;
+    struct tfaas_evidence e =
+        load(TFAAS_TEE_SGX, 1750334171, VECTORS "sgx/sgx-v3-confighard/quote.bin");
+    struct tfaas_bytes real = file(VECTORS "sgx/sgx-v3-confighard/collateral.json");
+    uint8_t *large = malloc(EVIDENCE_COLLATERAL_MAX + 1);
+    memset(large, ' ', EVIDENCE_COLLATERAL_MAX + 1);
+    memcpy(large, real.data, real.size);
+    e.collateral = (struct tfaas_bytes){large, EVIDENCE_COLLATERAL_MAX};
+    assert_int_equal(appraise(&e).verdict, TFAAS_VERDICT_POLICY);
+    e.collateral.size++;
+    assert_int_equal(appraise(&e).verdict, TFAAS_VERDICT_REJECT);
+    e.collateral.size = real.size;
+    uint8_t *quote = calloc(1, EVIDENCE_QUOTE_MAX + 1); /* zeros may follow a quote */
+    memcpy(quote, e.quote.data, e.quote.size);
+    free((void *)e.quote.data);
+    e.quote = (struct tfaas_bytes){quote, EVIDENCE_QUOTE_MAX};
+    assert_int_equal(appraise(&e).verdict, TFAAS_VERDICT_POLICY);
+    e.quote.size++;
+    assert_int_equal(appraise(&e).verdict, TFAAS_VERDICT_REJECT);
+    free((void *)real.data);
+    drop(&e);
+}
+
 static void nothing_to_judge(void **state)
 {
     (void)state;
@@ -347,6 +372,7 @@ int main(void)
         cmocka_unit_test(dates),
         cmocka_unit_test(der_items),
         cmocka_unit_test(pem_is_read_strictly),
+        cmocka_unit_test(larger_than_the_bounds),
         cmocka_unit_test(nothing_to_judge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,50 @@ static void test_cache_round_trip(void **state)
     free(plain);
 }
 
+static void test_sealed_round_trip(void **state)
+{
+    (void)state;
+    struct bundle bundle = sample(), got;
+    uint8_t *bytes, one[BUNDLE_GRANT_SIZE], two[BUNDLE_GRANT_SIZE];
+    struct span grants[2] = {{one, sizeof one}, {two, sizeof two}};
+    size_t size, plain_size;
+    const char *why = NULL;
+    memset(one, 1, sizeof one);
+    memset(two, 2, sizeof two);
+    assert_int_equal(bundle_write(&bundle, &bytes, &plain_size), TFAAS_OK);
+    free(bytes);
+    bundle.cache = text("sealed code");
+    bundle.encapsulated = true;
+    bundle.grants = grants;
+    bundle.grant_count = 2;
+    assert_int_equal(bundle_write(&bundle, &bytes, &size), TFAAS_OK);
+    assert_int_equal(bundle_read(bytes, size, &got, &why), TFAAS_OK);
+    assert_true(got.encapsulated);
+    assert_int_equal(got.grant_count, 2);
+    assert_memory_equal(got.grants[0].data, one, sizeof one);
+    assert_memory_equal(got.grants[1].data, two, sizeof two);
+    bundle_free(&got);
+    for (size_t cut = plain_size; cut < size; cut++)
+        assert_int_equal(parse(bytes, cut, &why), TFAAS_BAD_REQUEST);
+    bytes[size - 1 - BUNDLE_GRANT_SIZE]--; /* 79 bytes, and one too many behind */
+    assert_int_equal(parse(bytes, size, &why), TFAAS_BAD_REQUEST);
+    assert_non_null(strstr(why, "80 bytes"));
+    free(bytes);
+    bundle.cache.size = 0;
+    bundle.grant_count = 0;
+    assert_int_equal(bundle_write(&bundle, &bytes, &size), TFAAS_OK);
+    assert_int_equal(size, plain_size + 2);
+    bytes[size - 1] = 0xf4; /* false */
+    assert_int_equal(parse(bytes, size, &why), TFAAS_BAD_REQUEST);
+    assert_non_null(strstr(why, "not true"));
+    free(bytes);
+    bundle.grant_count = 1;
+    grants[0].size = BUNDLE_GRANT_SIZE + 1;
+    assert_int_equal(bundle_write(&bundle, &bytes, &size), TFAAS_BAD_REQUEST);
+    bundle.grant_count = BUNDLE_GRANTS_MAX + 1;
+    assert_int_equal(bundle_write(&bundle, &bytes, &size), TFAAS_TOO_LARGE);
+}
+
 static void test_empty_lists(void **state)
 {
     (void)state;
@@ -227,17 +271,23 @@ static void test_each_field_is_named(void **state)
     cook(&r, TFAAS_OK, "");
     r.pairs = 8;
     cook(&r, TFAAS_BAD_REQUEST, "map of 9");
-    r.pairs = 11;
+    r.pairs = 13;
     cook(&r, TFAAS_BAD_REQUEST, "map of 9");
     r.pairs = 10;
-    cook(&r, TFAAS_BAD_REQUEST, "key 10");
+    cook(&r, TFAAS_BAD_REQUEST, "after 9");
     r.cache = "sealed";
     cook(&r, TFAAS_OK, "");
     r.cache_as_text = true;
     cook(&r, TFAAS_BAD_REQUEST, "compile cache");
     r.cache_as_text = false;
     r.keys[10] = 11;
-    cook(&r, TFAAS_BAD_REQUEST, "key 10");
+    cook(&r, TFAAS_BAD_REQUEST, "key 11");
+    r.keys[10] = 12;
+    cook(&r, TFAAS_BAD_REQUEST, "grants are not");
+    r.keys[10] = 13;
+    cook(&r, TFAAS_BAD_REQUEST, "after 9");
+    r.keys[10] = 9;
+    cook(&r, TFAAS_BAD_REQUEST, "after 9");
     r.keys[10] = 10;
     r.cache = "";
     cook(&r, TFAAS_BAD_REQUEST, "compile cache");
@@ -346,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_cache_round_trip),
+        cmocka_unit_test(test_sealed_round_trip),
         cmocka_unit_test(test_empty_lists),
         cmocka_unit_test(test_one_encoding_only),
         cmocka_unit_test(test_each_field_is_named),

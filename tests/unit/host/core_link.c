@@ -1,4 +1,4 @@
-/* needs: host/daemon/core_link.c host/daemon/core_calls.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/bhttp.c common/bundle.c common/package.c common/cbor.c common/status.c tests/tools/fake_core.c libs: sodium pthread */
+/* needs: host/daemon/core_link.c host/daemon/core_ask.c host/daemon/core_calls.c host/daemon/core_messages.c host/daemon/loop.c host/error.c common/ring.c common/bhttp.c common/bundle.c common/package.c common/cbor.c common/status.c tests/tools/fake_core.c libs: sodium pthread */
 /*
  * core_link.c - the daemon's side of the window against a core that obeys, and one that does not.
  */
