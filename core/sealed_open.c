@@ -48,7 +48,7 @@ static const struct hpke_key_pair *find_key(void *user, uint8_t id, uint16_t aea
 {
     struct sealed_call *s = user;
     const struct request_key *key = identity_key(id, &s->any_key);
-    if (!key)
+    if (!key || key->requests_left == 0)
         return NULL;
     s->key_id = id;
     s->aead = aead;
