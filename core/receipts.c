@@ -95,12 +95,11 @@ static size_t put_claims(const struct receipt_entry *e, uint64_t number, char *t
         "{\"iss\":\"%s\",\"seq\":%llu,\"iat\":%llu,\"fn\":\"%.*s.%s\",\"pkg\":\"%s\","
         "\"req\":\"%s\",\"res\":\"%s\",\"status\":%u,\"outcome\":\"%s\",\"work\":%llu,"
         "\"exact\":%s,\"mem\":%llu,\"cpu_ns\":%llu,\"weights\":\"%s\"}",
-        issuer.text, (unsigned long long)number,
-        (unsigned long long)(core_clock() / 1000000000u), (int)e->function.size,
-        (const char *)e->function.data, plat_domain(), package.text, req.text, res.text,
-        e->http_status, tfaas_status_name(e->outcome), (unsigned long long)e->work,
-        e->exact ? "true" : "false", (unsigned long long)e->peak, (unsigned long long)e->cpu_ns,
-        instrument_weights_hash());
+        issuer.text, (unsigned long long)number, (unsigned long long)(core_clock() / 1000000000u),
+        (int)e->function.size, (const char *)e->function.data, plat_domain(), package.text,
+        req.text, res.text, e->http_status, tfaas_status_name(e->outcome),
+        (unsigned long long)e->work, e->exact ? "true" : "false", (unsigned long long)e->peak,
+        (unsigned long long)e->cpu_ns, instrument_weights_hash());
     return size > 0 && (size_t)size < RECEIPT_CLAIMS_MAX ? (size_t)size : 0;
 }
 

@@ -44,7 +44,7 @@ struct task {
     tfaas_status_t status;
     tfaas_status_t outcome;     /* of the call inside; `status` but for sealed calls */
     struct sealed_call *sealed; /* NULL: a plain call */
-    uint8_t *held; /* last piece of the response, waits to travel with END */
+    uint8_t *held;              /* last piece of the response, waits to travel with END */
     size_t held_size;
     bool held_borrowed; /* it lies in `sealed` */
     char text[LOAD_TEXT_MAX];

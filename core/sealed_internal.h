@@ -21,7 +21,7 @@ struct sealed_call {
     enum tfaas_sealing kind;
     bool opened;   /* something of the request has authenticated: failures are sealed */
     bool accepted; /* it will not be accepted again */
-    bool refused;  /* opened, but the answer is the host's to make: replayed, no room, misdirected */
+    bool refused; /* opened, but the answer is the host's to make: replayed, no room, misdirected */
     bool wants_receipt, wants_session;
     bool no_content; /* HEAD, or a status that has none */
     bool finished;   /* the final chunk was made */

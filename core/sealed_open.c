@@ -24,7 +24,9 @@ static void consume(struct task *task, size_t size)
 
 static struct span on_wire(const struct sealed_call *s)
 {
-    return (struct span){s->wire.data + s->wire.start, s->wire.size};
+    static const uint8_t none[1];
+    return s->wire.data ? (struct span){s->wire.data + s->wire.start, s->wire.size}
+                        : (struct span){none, 0};
 }
 
 /* Waits until `size` bytes are there or the end. */
@@ -48,7 +50,7 @@ static const struct hpke_key_pair *find_key(void *user, uint8_t id, uint16_t aea
 {
     struct sealed_call *s = user;
     const struct request_key *key = identity_key(id, &s->any_key);
-    if (!key)
+    if (!key || key->requests_left == 0)
         return NULL;
     s->key_id = id;
     s->aead = aead;

@@ -1,7 +1,7 @@
 /*
- * sealed_request.c - sealed calls: the Binary HTTP request inside, which function it is for, whether
- * it may be served, and the plain stream that the function reads (sealed_internal.h).
- * Must never start a function for a request that has not been accepted.
+ * sealed_request.c - sealed calls: the Binary HTTP request inside, which function it is for,
+ * whether it may be served, and the plain stream that the function reads (sealed_internal.h). Must
+ * never start a function for a request that has not been accepted.
  */
 #include "sealed_internal.h"
 
@@ -176,11 +176,10 @@ static tfaas_status_t begin_new_session(struct sealed_call *s, const struct requ
     uint64_t now = plat_now_ns();
     uint64_t life_s = key->ends_ns > now ? (key->ends_ns - now) / 1000000000u : 0;
     struct core_session *session = sessions_new(key, s->aead);
-    tfaas_status_t status =
-        hpke_export(&s->exchange.hpke,
-                    (struct span){(const uint8_t *)SESSION_EXPORT_LABEL,
-                                  sizeof SESSION_EXPORT_LABEL - 1},
-                    session->secret, sizeof session->secret);
+    tfaas_status_t status = hpke_export(
+        &s->exchange.hpke,
+        (struct span){(const uint8_t *)SESSION_EXPORT_LABEL, sizeof SESSION_EXPORT_LABEL - 1},
+        session->secret, sizeof session->secret);
     if (status == TFAAS_OK)
         status = base64url_encode((struct span){session->id, sizeof session->id}, id, sizeof id);
     if (status == TFAAS_OK)
@@ -192,15 +191,14 @@ static tfaas_status_t begin_new_session(struct sealed_call *s, const struct requ
 static tfaas_status_t accept_encapsulated(struct sealed_call *s, uint64_t now_s)
 {
     struct request_key *key = same_key(s);
-    if (!key)
+    if (!key || key->requests_left == 0)
         return s->any_key ? TFAAS_KEY_UNKNOWN : TFAAS_NO_LEASE;
     if (!key->replay && !(key->replay = replay_new()))
         return TFAAS_BUSY;
     tfaas_status_t status = replay_accept(key->replay, s->exchange.enc, s->date_s, now_s);
     if (status != TFAAS_OK)
         return status;
-    if (key->requests_left > 0)
-        key->requests_left--;
+    key->requests_left--;
     return s->wants_session ? begin_new_session(s, key) : TFAAS_OK;
 }
 
@@ -210,8 +208,8 @@ static tfaas_status_t accept(struct sealed_call *s)
     uint64_t now_s = core_clock() / 1000000000u;
     if (replay_date(s->date_s, now_s) != TFAAS_OK)
         return refuse(s, TFAAS_DATE_REFUSED, "the date is too far from the core's clock");
-    tfaas_status_t status = s->kind == TFAAS_SEALING_SESSION ? accept_session(s)
-                                                             : accept_encapsulated(s, now_s);
+    tfaas_status_t status =
+        s->kind == TFAAS_SEALING_SESSION ? accept_session(s) : accept_encapsulated(s, now_s);
     if (status == TFAAS_OK)
         s->accepted = true;
     else
@@ -289,8 +287,7 @@ static tfaas_status_t take_content(struct task *task, bool keep)
         crypto_hash_sha256_update(&s->req, event.content.data, event.content.size);
     if (!keep)
         return TFAAS_OK;
-    return invoke_append(in, event.content.data, event.content.size) ? TFAAS_OK
-                                                                     : TFAAS_UNAVAILABLE;
+    return invoke_append(in, event.content.data, event.content.size) ? TFAAS_OK : TFAAS_UNAVAILABLE;
 }
 
 /* What is opened already, up to the bound: a small request is whole at its first read. */

@@ -1,7 +1,7 @@
 /*
- * sealed_response.c - sealed calls: what the function answers becomes a Binary HTTP response, sealed
- * piece by piece (sealed_internal.h).
- * Must never hand plaintext to the ring, and never make a final chunk for an answer that failed.
+ * sealed_response.c - sealed calls: what the function answers becomes a Binary HTTP response,
+ * sealed piece by piece (sealed_internal.h). Must never hand plaintext to the ring, and never make
+ * a final chunk for an answer that failed.
  */
 #include "sealed_internal.h"
 
@@ -263,9 +263,8 @@ static size_t problem_text(const struct sealed_call *s, tfaas_status_t status, b
     char type[96];
     type_of(status, type, sizeof type);
     bool told = s->why && !confidential;
-    int size = snprintf(to, PROBLEM_MAX,
-                        "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%d%s%s%s}", type,
-                        tfaas_status_text(status), tfaas_status_http(status),
+    int size = snprintf(to, PROBLEM_MAX, "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%d%s%s%s}",
+                        type, tfaas_status_text(status), tfaas_status_http(status),
                         told ? ",\"detail\":\"" : "", told ? s->why : "", told ? "\"" : "");
     return size > 0 && (size_t)size < PROBLEM_MAX ? (size_t)size : 0;
 }
@@ -352,10 +351,12 @@ void sealed_release(struct task *task)
     if (!finish_response(task, (struct span){NULL, 0}))
         return;
     uint8_t *held = task->held;
+    size_t size = task->held_size;
     task->held = NULL;
+    task->held_size = 0;
     task->held_borrowed = false;
     if (held)
-        (void)invoke_send(task, held, task->held_size, true);
+        (void)invoke_send(task, held, size, true);
     message_flush();
 }
 
@@ -387,7 +388,8 @@ static void note_facts(struct task *task, tfaas_status_t status)
     e->work = task->run.work;
     e->peak = task->run.peak;
     e->cpu_ns = task->cpu_ns + (plat_now_ns() - task->resumed_ns);
-    e->exact = task->run.stop == TFAAS_OK && (status == TFAAS_OK || status == TFAAS_FUNCTION_FAILED);
+    e->exact =
+        task->run.stop == TFAAS_OK && (status == TFAAS_OK || status == TFAAS_FUNCTION_FAILED);
 }
 
 bool sealed_owes_answer(const struct task *task)

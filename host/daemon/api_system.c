@@ -20,9 +20,10 @@ void api_info(struct call *call)
     const char *arch = uname(&u) == 0 ? u.machine : "unknown";
     json_t *version = json_pack("{s:s,s:s,s:s}", "release", TFAAS_VERSION, "sha", TFAASD_COMMIT,
                                 "commit_message", "");
-    json_t *provider = json_pack("{s:s,s:s,s:O,s:s,s:s}", "provider", "tfaas", "orchestration",
-                                 "tfaas", "version", version, "tender",
-                                 call->daemon->tender_ops->name, "layers", call->daemon->layers);
+    json_t *provider =
+        json_pack("{s:s,s:s,s:O,s:s,s:s,s:o}", "provider", "tfaas", "orchestration", "tfaas",
+                  "version", version, "tender", call->daemon->tender_ops->name, "layers",
+                  call->daemon->layers, "evidence", api_evidence_info(call->daemon));
     if (call->daemon->config.behind_gateway) { /* the gateway makes the outer object */
         json_decref(version);
         call_reply_json(call, 200, provider);
@@ -204,7 +205,7 @@ static ssize_t read_logs(void *env, uint64_t position, char *to, size_t most)
     struct call *call = env;
     (void)position;
     if (call->aborted)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return call_end_stream(call, false);
     if (call->out_at == call->out_size) {
         call->out_at = call->out_size = 0;
         fill(call);
@@ -214,7 +215,7 @@ static ssize_t read_logs(void *env, uint64_t position, char *to, size_t most)
         const struct daemon *d = call->daemon;
         if (!call->follower.log || d->stopping ||
             d->hub.now_ns - call->start_ns > d->config.write_timeout_ns)
-            return MHD_CONTENT_READER_END_OF_STREAM;
+            return call_end_stream(call, true);
         call_suspend(call);
         return 0;
     }
@@ -260,5 +261,6 @@ void api_logs(struct call *call)
     call->function = f;
     (void)MHD_add_response_header(response, "Content-Type", "application/x-ndjson");
     call->status = 200;
+    call->chunked = call->http11;
     call->response = response;
 }

@@ -194,9 +194,10 @@ void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_si
     if (package_write(config->runtime, config->entry, files, count, &package, &package_size,
                       &why) != TFAAS_OK)
         die(why);
+    const char *name = config->name ? config->name : "test";
     struct bundle bundle = {
         .package = {package, package_size},
-        .name = {(const uint8_t *)"test", 4},
+        .name = {(const uint8_t *)name, strlen(name)},
         .env = (struct bundle_pair *)config->env,
         .env_count = config->env_count,
         .secrets = (struct bundle_pair *)config->secrets,

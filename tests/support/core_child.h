@@ -26,6 +26,7 @@ struct core_file {
 
 struct core_config {
     const char *runtime, *entry;
+    const char *name; /* NULL: "test" */
     struct core_file files[8];
     struct bundle_pair env[8], secrets[8];
     size_t env_count, secret_count;

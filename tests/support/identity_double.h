@@ -1,7 +1,7 @@
 /*
- * identity_double.h - a worker's identity without a keeper, for tests of sealed calls: keys are made
- * before the core is forked, so that both sides know them. Link with IDENTITY_WRAPS (build.mk) or
- * the same --wrap options in `needs:`.
+ * identity_double.h - a worker's identity without a keeper, for tests of sealed calls: keys are
+ * made before the core is forked, so that both sides know them. Link with IDENTITY_WRAPS (build.mk)
+ * or the same --wrap options in `needs:`.
  */
 #ifndef TFAAS_TESTS_IDENTITY_DOUBLE_H
 #define TFAAS_TESTS_IDENTITY_DOUBLE_H
@@ -15,7 +15,8 @@
 void identity_double_make(void);
 /* Of the one live request key. */
 struct ohttp_key_config identity_double_config(void);
-const uint8_t *identity_double_receipt_key(void);
+/* What signed the lease. */
+const uint8_t *identity_double_identity(void);
 struct span identity_double_lease(void);
 /* In this process only, as all of the above: no lease from now on; a key that has ended. */
 void identity_double_unlease(void);

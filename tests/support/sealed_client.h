@@ -1,6 +1,6 @@
 /*
- * sealed_client.h - a client of sealed calls, for tests and bench-core: encapsulates requests in all
- * forms, plays the host that carries them, and opens what comes back.
+ * sealed_client.h - a client of sealed calls, for tests and bench-core: encapsulates requests in
+ * all forms, plays the host that carries them, and opens what comes back.
  */
 #ifndef TFAAS_TESTS_SEALED_CLIENT_H
 #define TFAAS_TESTS_SEALED_CLIENT_H
@@ -25,6 +25,7 @@ struct client_call {
     const void *body;
     size_t body_size;
     uint64_t date_s; /* 0: now; DATE_NONE: no such field */
+    uint64_t told_s; /* what the host says the time is; 0: now */
     bool known_length, trailer, other_aead;
     size_t chunk_size; /* plaintext bytes per chunk; 0: as large as may be */
     size_t padding;
@@ -40,10 +41,10 @@ struct client_call {
 };
 
 struct client_reply {
-    bool opened;   /* whole and genuine */
+    bool opened; /* whole and genuine */
     const char *why;
     size_t opened_size; /* content bytes that opened, also of a cut reply */
-    uint8_t *plain; /* malloc'ed: the Binary HTTP message */
+    uint8_t *plain;     /* malloc'ed: the Binary HTTP message */
     size_t plain_size;
     unsigned http_status;
     uint8_t *content;
@@ -74,7 +75,7 @@ struct client_answer {
     unsigned outcome;      /* arg5 of END */
     uint8_t end_text[256]; /* payload of an END that is no part of the response */
     size_t end_size;
-    unsigned messages; /* of the response */
+    unsigned messages;       /* of the response */
     uint64_t most_in_flight; /* sealed response bytes beyond the credit: 0 */
 };
 
