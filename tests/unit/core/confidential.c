@@ -486,7 +486,7 @@ int main(int argc, char **argv)
     const uint8_t *root = plat_linux_report_prepare((const uint8_t[PLAT_MEASUREMENT_SIZE]){1});
     for (size_t i = 0; i < sizeof report_root; i++)
         report_root[i] = (uint8_t)~root[i];
-    plat_set_realtime(1800000000 * SECOND); /* what clock_gettime tells in this program */
+    plat_set_realtime(client_now_s() * SECOND); /* what clock_gettime tells in this program */
     core_child_hook = become;
     start(&keeper, PLAT_KEEPER);
     start(&worker, PLAT_WORKER);
