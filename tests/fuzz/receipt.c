@@ -36,8 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t t;
     try_receipt((struct span){data, size});
     if (size < RECEIPT_SIZE_MAX / 4 * 3) {
-        sodium_bin2base64(text, sizeof(text), data, size,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+        sodium_bin2base64(text, sizeof(text), data, size, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
         try_receipt((struct span){(const uint8_t *)text, strlen(text)});
     }
     if (http_date_read((struct span){data, size}, &t) == TFAAS_OK) {
