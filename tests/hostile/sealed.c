@@ -322,10 +322,8 @@ static void cut_after_it_began(void)
 {
     uint8_t *body = numbers(400000);
     for (unsigned form = TFAAS_SEALING_CHUNKED; form <= FORMS; form++) {
-        struct exchange x = {.call = {.form = form,
-                                      .path = "/function/echo",
-                                      .body = body,
-                                      .body_size = 400000}};
+        struct exchange x = {
+            .call = {.form = form, .path = "/function/echo", .body = body, .body_size = 400000}};
         sealed_prepare(&x);
         x.call.sealed[x.call.sealed_size - 1] ^= 1;
         sealed_exchange(&x, ECHO);

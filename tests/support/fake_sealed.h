@@ -20,7 +20,7 @@ static struct fake_sealed {
     size_t sealed_size, given, piece; /* bytes at once; 0: all */
     uint8_t *out;                     /* malloc'ed: the response */
     size_t out_size;
-    bool never_ends; /* the rest of the request does not come: the deadline does */
+    bool never_ends;              /* the rest of the request does not come: the deadline does */
     uint64_t credit, credit_step; /* at first (0: a window), and what each wait adds */
     unsigned blocks, lasts;
     /* the core */

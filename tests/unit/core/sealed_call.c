@@ -359,10 +359,13 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_last_chunk),    cmocka_unit_test(test_little_credit),
-           cmocka_unit_test(test_never_ends),
-        cmocka_unit_test(test_nothing_stays), cmocka_unit_test(test_stopped_at_the_receipt),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_last_chunk),
+        cmocka_unit_test(test_little_credit),
+        cmocka_unit_test(test_never_ends),
+        cmocka_unit_test(test_nothing_stays),
+        cmocka_unit_test(test_stopped_at_the_receipt),
         cmocka_unit_test(test_confidential),
     };
     return cmocka_run_group_tests(tests, start, stop);
