@@ -32,6 +32,12 @@ CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/lin
 CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
 HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c)
 HOST_ASM := $(wildcard host/daemon/*.S)
+CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
+    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha384.c simulated.c statement.c)
+# What tests of the client link (tests/rules.sh adds common/status.c).
+CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
+CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
+CLI_SRC := $(wildcard client/cli*.c)
 
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/core-obj/%.o) $(CORE_ASM:%.S=$(B)/core-obj/%.o) \
             $(COMMON_SRC:%.c=$(B)/core-obj/%.o)
@@ -77,6 +83,25 @@ $(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.w
 $(B)/tfaasd: $(HOST_OBJ)
 	$(CC) $(HOST_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(HOST_LIBS) -o $@
 
+# The client: a library (static, and shared: only tfaas_*, the functions of include/tfaas/, leave it), and `tfaas`.
+CLIENT_LIBS := -lcurl -lcrypto -ljansson -lsodium
+CLIENT_CFLAGS := $(CFLAGS) -fPIC -Iinclude -Icommon -Iclient
+CLIENT_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLIENT_SRC)))
+CLI_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLI_SRC)))
+$(B)/client-obj/client/evidence_roots.S.o: $(wildcard client/roots/*.der)
+$(B)/client-obj/%.o: %
+	@mkdir -p $(@D)
+	$(CC) $(CLIENT_CFLAGS) -MMD -MP -c $< -o $@
+# One object in the archive, in which only tfaas_* is global: names of ours cannot meet names of the user's.
+$(B)/libtfaas.a: $(CLIENT_OBJ)
+	ld -r -o $(B)/libtfaas.o $^ && objcopy -w --keep-global-symbol='tfaas_*' $(B)/libtfaas.o
+	rm -f $@ && ar rcs $@ $(B)/libtfaas.o
+$(B)/libtfaas.so: client/libtfaas.map $(CLIENT_OBJ)
+	$(CC) $(CLIENT_CFLAGS) -shared -Wl,--version-script=client/libtfaas.map -Wl,-soname,libtfaas.so.0 -Wl,-z,relro,-z,now,-z,noexecstack $(CLIENT_OBJ) $(CLIENT_LIBS) -o $@
+$(B)/tfaas: $(CLI_OBJ) $(CLIENT_OBJ)
+	$(CC) $(CLIENT_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(CLIENT_LIBS) -o $@
+-include $(CLIENT_OBJ:.o=.d) $(CLI_OBJ:.o=.d)
+
 # Only what shows the commit is compiled anew when it changes.
 $(B)/commit: FORCE
 	@mkdir -p $(B)
@@ -87,7 +112,7 @@ $(B)/asan/host/daemon/api_system.o: ASAN_CFLAGS += -DTFAASD_COMMIT='"$(COMMIT)"'
 FORCE:
 
 .PHONY: all FORCE
-all: $(B)/tfaas-core $(B)/tfaasd
+all: $(B)/tfaas-core $(B)/tfaasd $(B)/tfaas $(B)/libtfaas.a $(B)/libtfaas.so
 
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
 
@@ -172,15 +197,19 @@ tcb:
 	@scripts/tcb.sh
 PREFIX ?= /usr/local
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
+	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
+	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/tfaas/evidence.h include/tfaas/status.h $(DESTDIR)$(PREFIX)/include/tfaas/
 	install -m 644 packaging/tfaasd.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 clean:
 	rm -rf $(B)
 help:
 	@echo "make demo        install what is missing, build, show the main job"
 	@echo "make test        install what is missing, build, pass the tests"
-	@echo "make             build build/tfaasd and build/tfaas-core"
+	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
 	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
 	@echo "make bench-core  microseconds inside the core, into build/bench.json"

@@ -13,10 +13,19 @@ tfaas_status_t base64url_encode(struct span data, char *out, size_t capacity)
     return TFAAS_OK;
 }
 
+/* libsodium 1.0.18 reads bytes above ASCII as negative characters and takes some for digits. */
+static bool is_ascii(struct span text)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < text.size; i++)
+        all |= text.data[i];
+    return all < 0x80;
+}
+
 tfaas_status_t base64url_decode(struct span text, uint8_t *out, size_t capacity, size_t *out_size)
 {
     *out_size = 0;
-    if (text.size % 4 == 1)
+    if (text.size % 4 == 1 || !is_ascii(text))
         return TFAAS_BAD_REQUEST;
     if (text.size / 4 * 3 + (text.size % 4 ? text.size % 4 - 1 : 0) > capacity)
         return TFAAS_TOO_LARGE;

@@ -194,17 +194,17 @@ static bool take_number(struct bhttp_reader *r, struct cursor *in, uint64_t *val
     return false;
 }
 
-/* Section 3.8: what is missing at the end counts as empty. A header section of an informational
- * response, a field section or a content that has begun are not empty. */
+/* Section 3.8: what is missing at the end counts as empty. A number, a field section or a content
+ * that has begun is not missing; a status never may be, so an informational response is no end. */
 static bool may_be_missing(const struct bhttp_reader *r)
 {
     if (r->varint_held > 0)
         return false;
     switch (r->state) {
     case SECTION_SIZE:
-        return r->is_trailer || !is_informational(r);
+        return true;
     case NAME_SIZE:
-        return r->used == r->section_at && (r->is_trailer || !is_informational(r));
+        return r->used == r->section_at;
     case CONTENT_SIZE:
         return !r->content_seen;
     default:
@@ -277,7 +277,10 @@ static tfaas_status_t step_padding(struct bhttp_reader *r, struct cursor *in, bo
             return refuse(why, "message: padding is not zero");
     if (last) {
         event->kind = BHTTP_END;
-        event->head = r->head;
+        event->head = (struct bhttp_head){.is_response = r->head.is_response,
+                                          .status = r->head.status,
+                                          .fields = r->head.fields,
+                                          .size = r->head.size};
         r->state = DONE;
     } else {
         *starved = true;

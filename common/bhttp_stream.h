@@ -24,7 +24,8 @@ enum bhttp_event_kind {
     BHTTP_INFORMATIONAL, /* head.status in 100..199 and head.fields */
     BHTTP_HEAD,          /* head */
     BHTTP_CONTENT,       /* content: a piece, never empty, in place of the caller's input */
-    BHTTP_END,           /* the message is whole; head.fields are the trailers, usually none */
+    BHTTP_END,           /* the message is whole; head.fields are the trailers, usually none;
+                          * the request's parts are gone */
 };
 
 struct bhttp_event {

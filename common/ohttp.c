@@ -10,8 +10,6 @@ const struct ohttp_labels ohttp_labels_standard = {.request = "message/bhttp req
 const struct ohttp_labels ohttp_labels_chunked = {.request = "message/bhttp chunked request",
                                                   .response = "message/bhttp chunked response"};
 
-#define INFO_MAX 256u /* label, zero, header, extra */
-
 static tfaas_status_t refuse(const char **why, const char *text)
 {
     *why = text;
@@ -141,7 +139,7 @@ tfaas_status_t ohttp_begin_request_with(struct ohttp_exchange *x,
                                         const struct ohttp_labels *labels,
                                         const struct hpke_key_pair *ephemeral, struct writer *out)
 {
-    uint8_t header[OHTTP_HEADER_SIZE], info_bytes[INFO_MAX];
+    uint8_t header[OHTTP_HEADER_SIZE], info_bytes[OHTTP_INFO_MAX];
     *x = (struct ohttp_exchange){.labels = labels, .key_id = config->id};
     struct writer head = writer_of(header, sizeof(header));
     struct writer info = writer_of(info_bytes, sizeof(info_bytes));
@@ -236,7 +234,7 @@ tfaas_status_t ohttp_accept_request(struct ohttp_exchange *x, struct span header
         *why = "encapsulated request: no such key";
         return TFAAS_NOT_FOUND;
     }
-    uint8_t info_bytes[INFO_MAX];
+    uint8_t info_bytes[OHTTP_INFO_MAX];
     struct writer info = writer_of(info_bytes, sizeof(info_bytes));
     if (!info_of(&info, labels, header)) {
         *why = "encapsulated request: what it is bound to is too long";

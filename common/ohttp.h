@@ -46,6 +46,7 @@ tfaas_status_t ohttp_choose_aead(const struct ohttp_key_config *config,
 
 /* --- what an exchange is bound to --- */
 
+#define OHTTP_INFO_MAX 256u /* bytes: label, zero, header, extra; TOO_LARGE above */
 /* info = request || 0x00 || header || extra (section 4.3; `extra` is empty but for TFaaS's own
  * labels, where both sides give the same bytes); the response is exported under `response`. The
  * texts and the bytes must live as long as the exchange. */
@@ -69,7 +70,9 @@ void ohttp_wipe(struct ohttp_exchange *x);
 
 /* --- client --- */
 
-/* Writes header and enc and sets the exchange up: the part that ohttp_chunked.h shares. */
+/* Writes header and enc and sets the exchange up: the part that ohttp_chunked.h shares. `aead`
+ * comes from ohttp_choose_aead(). UNSUPPORTED: it does not work here. BAD_REQUEST: the
+ * configuration holds a key of low order. */
 tfaas_status_t ohttp_begin_request(struct ohttp_exchange *x, const struct ohttp_key_config *config,
                                    uint16_t aead, const struct ohttp_labels *labels,
                                    struct writer *out) TFAAS_MUST_USE;

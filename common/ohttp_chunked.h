@@ -85,7 +85,8 @@ void ohttp_chunks_await_response(struct ohttp_chunks *c, struct ohttp_exchange *
  * `last`: no byte follows those in `in`. *plain lies in the buffer until the next call.
  * BAD_REQUEST: framing, authentication, an empty chunk that is not final, or the message ends too
  * early (with `last`); TOO_LARGE: a chunk above OHTTP_CHUNK_MAX; NOT_FOUND and UNSUPPORTED as
- * ohttp_accept_request(). After a failure every later call fails. */
+ * ohttp_accept_request(). After a failure every later call fails; the exchange is the caller's to
+ * wipe. */
 tfaas_status_t ohttp_chunks_open(struct ohttp_chunks *c, struct cursor *in, bool last,
                                  enum ohttp_chunk_event *event, struct span *plain,
                                  const char **why) TFAAS_MUST_USE;

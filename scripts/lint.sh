@@ -22,7 +22,7 @@ say "C files that do not say what they are for" "$(code | while read -r f; do he
 say "promises that name a test that is not there" "$(grep -ohE 'tests/[A-Za-z0-9_/.-]+[A-Za-z0-9_]' ./*.md docs/*.md | sort -u | while read -r t; do [ -e "$t" ] || [ -e "$t.c" ] || [ -e "$t.py" ] || echo "$t"; done)"
 # `FILE:CASE` in a document: the file must hold that case.
 say "promises that name a case that is not there" "$(git grep -ohE '`tests/[A-Za-z0-9_/.-]+:[^`]+`' -- '*.md' | tr -d '`' | sort -u | while IFS= read -r t; do grep -qF -- "${t#*:}" "${t%%:*}" 2>/dev/null || echo "$t"; done)"
-say "documents that name a file that is not there" "$(git grep -ohE '`(core|common|include|host|runtime|engine|bench|scripts|docs|template|examples|packaging)/[A-Za-z0-9_/.*-]+`' -- '*.md' | tr -d '`' | sort -u | while read -r t; do compgen -G "$t" >/dev/null || echo "$t"; done)"
+say "documents that name a file that is not there" "$(git grep -ohE '`(core|common|include|client|host|runtime|engine|bench|scripts|docs|template|examples|packaging)/[A-Za-z0-9_/.*-]+`' -- '*.md' | tr -d '`' | sort -u | while read -r t; do compgen -G "$t" >/dev/null || echo "$t"; done)"
 for f in $(git ls-files -- '*.sh' .ci/run); do
     bash -n "$f" || found=1
 done

@@ -18,3 +18,5 @@ count "core, process tender (core/plat/linux)" core/plat/*.h core/plat/linux/*
 count "runtime js, ours (runtime/js)" runtime/js/*.c runtime/js/*.h runtime/js/bootstrap/*
 count "host: process tender (host/tender)" host/tender/*.h host/tender/process/*
 count "host: tfaasd (host/daemon)" host/*.c host/*.h host/daemon/*
+count "client: evidence verifiers (client/evidence*)" client/evidence*.c client/evidence*.h client/evidence*.S
+count "client: command line (client/cli*)" client/cli*.c client/cli*.h

@@ -1,15 +1,26 @@
 #!/bin/bash
 # Runs test programs and scripts one after the other and adds up what they say. Each prints either
 # "N passed, N failed[, N skipped]" as its last count line or cmocka's own summary. A program that dies or counts
-# nothing is a failure. Closes with one line in the first form.
+# nothing is a failure. Closes with what failed and why, then one line in the first form, so that the end of a
+# shortened log is enough.
 set -u
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 culprits='' names=''
 log=build/tests/log
 mkdir -p "$log"
 # Thousands of syncs: where nothing depends on a disk that outlives a power cut, memory is quicker.
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ] && [ "$(df -Pm /dev/shm | awk 'NR == 2 {print $4}')" -gt 2000 ]; then
     export TMPDIR=/dev/shm
 fi
+
+# What a log says of its failures, `most` lines of it: each failure with the lines after it (a failed e2e test's
+# reason may be a trace), cmocka's reasons, reports of sanitizers; else the log's end.
+why() { # log, most
+    local found
+    found=$(grep -aE -A 6 "^FAILED|^not ok|^\[ +FAILED|^\[ +ERROR +\]|Sanitizer:|runtime error:|^Traceback" "$1" |
+        grep -avE '^(ok|skipped) |^\[ +(OK|RUN) +\]?|^--$')
+    [ -n "$found" ] || found=$(tail -n 12 "$1")
+    echo "$found" | cut -c 1-400 | head -n "$2" | sed 's/^/    /'
+}
 
 run() { # name, command...
     local name=$1 out status p=0 f=0 s=0 start=$SECONDS
@@ -40,6 +51,8 @@ run() { # name, command...
         echo "---- exit $status, end of $out:"
         tail -n 40 "$out"
         echo "----"
+        names="$names $name"
+        culprits=$culprits$'\n'"FAILED in $name ($f failed, exit $status), see $out:"$'\n'$(why "$out" 20)
     fi
 }
 
@@ -47,8 +60,13 @@ for binary in ${TEST_BINARIES:-}; do
     run "${binary#build/}" "$binary"
 done
 [ -x tests/runtime/js/run.sh ] && run runtime/js tests/runtime/js/run.sh
+[ -x build/tfaas ] && run evidence python3 -B tests/evidence/run.py
 [ -x tests/metering/run.sh ] && run metering tests/metering/run.sh
+[ -x tests/interop/run.sh ] && run interop tests/interop/run.sh
+[ -x tests/ct/run.sh ] && run ct tests/ct/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
+run model python3 tests/model/run.py --install
+[ -x tests/sdk/js.sh ] && run sdk/js tests/sdk/js.sh
 run e2e python3 tests/e2e/run.py
 # The same tests where foreign bytes come in, against the daemon under the sanitizers.
 [ -x build/asan/tfaasd ] && run e2e-asan env TFAASD=build/asan/tfaasd python3 tests/e2e/run.py rest. bad_input. \
@@ -56,6 +74,11 @@ run e2e python3 tests/e2e/run.py
     -endless -memory_at_load -ten_thousand
 
 echo
+# Each failing program again, at most 60 lines of all; nothing but their names and the count comes after.
+if [ "$failed" -gt 0 ]; then
+    echo "${culprits#?}" | head -n 60
+    echo "failed:$names"
+fi
 if [ "$skipped" -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"
 else

@@ -205,7 +205,7 @@ static ssize_t read_logs(void *env, uint64_t position, char *to, size_t most)
     struct call *call = env;
     (void)position;
     if (call->aborted)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return call_end_stream(call, false);
     if (call->out_at == call->out_size) {
         call->out_at = call->out_size = 0;
         fill(call);
@@ -215,7 +215,7 @@ static ssize_t read_logs(void *env, uint64_t position, char *to, size_t most)
         const struct daemon *d = call->daemon;
         if (!call->follower.log || d->stopping ||
             d->hub.now_ns - call->start_ns > d->config.write_timeout_ns)
-            return MHD_CONTENT_READER_END_OF_STREAM;
+            return call_end_stream(call, true);
         call_suspend(call);
         return 0;
     }
@@ -261,5 +261,6 @@ void api_logs(struct call *call)
     call->function = f;
     (void)MHD_add_response_header(response, "Content-Type", "application/x-ndjson");
     call->status = 200;
+    call->chunked = call->http11;
     call->response = response;
 }

@@ -345,9 +345,6 @@ static void timers(struct daemon *d, uint64_t *ticked, uint64_t *swept)
     if (now - *swept >= SWEEP_NS) {
         *swept = now;
         http_sweep(d);
-        /* A connection that libmicrohttpd left half-way (a cut answer) waits for a run, not for an
-         * event: it must never wait longer than this. */
-        d->mhd_due = true;
     }
 }
 

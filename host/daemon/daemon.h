@@ -94,8 +94,9 @@ struct call {
     char uri_inline[256];
     uint64_t start_ns, start_realtime_ns;
 
-    bool suspended, upload_done, aborted, replied, must_close;
-    bool problems;                 /* errors are problem documents */
+    bool suspended, upload_done, aborted, replied, must_close, http11;
+    bool chunked;  /* the answer has no end but a last chunk or the end of the connection */
+    bool problems; /* errors are problem documents */
     struct MHD_Response *response; /* to be queued */
     unsigned status;
 
@@ -120,7 +121,7 @@ struct call {
     size_t kept_size, kept_capacity;
     const char *path; /* what the function sees, in `uri` */
     struct core_call core;
-    bool started, last_sent, ended, streaming, http11;
+    bool started, last_sent, ended;
     struct duplex *duplex; /* answers while the request still arrives (duplex.c) */
     uint8_t *out;          /* response stream received: head, then content */
     size_t out_size, out_at, out_capacity;
@@ -213,6 +214,8 @@ void call_resume(struct call *call);
 void call_suspend(struct call *call);
 /* The connection is cut. */
 void call_abort(struct call *call);
+/* What the reader of an answer's content must return at its end; not `whole`: the answer is cut. */
+ssize_t call_end_stream(struct call *call, bool whole);
 /* `data` is malloc'ed and taken. */
 void call_reply(struct call *call, unsigned status, const char *type, void *data, size_t size);
 void call_reply_json(struct call *call, unsigned status, json_t *json); /* takes json */

@@ -45,6 +45,20 @@ void call_abort(struct call *call)
         (void)shutdown(call->connection->fd, SHUT_RDWR); /* libmicrohttpd finds it closed */
 }
 
+/* libmicrohttpd closes a connection here unless the answer is chunked and whole. It only marks it
+ * (with MHD_USE_TURBO not even the socket is shut down), and cleans up in a later run: when there
+ * is an event, which there is none of, when the connection has been silent longer than every other,
+ * or when it has a time limit of its own. So it gets one, or its client would wait for the end of
+ * the answer until every older idle client is gone. */
+ssize_t call_end_stream(struct call *call, bool whole)
+{
+    if (!whole || !call->chunked) {
+        call->daemon->mhd_due = true;
+        (void)MHD_set_connection_option(call->mhd, MHD_CONNECTION_OPTION_TIMEOUT, HTTP_IDLE_S + 1);
+    }
+    return whole ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 /* --- answers --- */
 
 static void set_response(struct call *call, unsigned status, struct MHD_Response *response)
@@ -232,7 +246,7 @@ static void on_completed(void *env, struct MHD_Connection *mhd, void **request,
         return;
     *request = NULL;
     if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        d->mhd_due = true; /* it closes the socket of a cut answer in its next run only */
+        d->mhd_due = true; /* it closes the socket in its next run only */
     if (call->job && call->job_cancel)
         call->job_cancel(call);
     logs_unfollow(&d->logs, &call->follower);

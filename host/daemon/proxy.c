@@ -308,9 +308,7 @@ size_t proxy_upload(struct call *call, const uint8_t *bytes, size_t size)
     size_t taken = 0;
     if (call->again)
         sealed_again(call);
-    if (call->ended) {
-        taken = size; /* answered already: read on, so that the client can read the answer */
-    } else if (!call->started) {
+    if (!call->started && !call->ended) {
         taken = keep_back(call, bytes, size);
         if (!call->response && call->body_size == HTTP_UPLOAD_HOLD)
             start(call, false);
@@ -320,6 +318,10 @@ size_t proxy_upload(struct call *call, const uint8_t *bytes, size_t size)
         sealed_keep(call, bytes + taken, sent);
         taken += sent;
     }
+    /* Over, perhaps since a moment ago (no place for it): read on, so that the client can read the
+     * answer. Nothing would wake the call if it waited for room. */
+    if (call->ended || call->response)
+        taken = size;
     call->uploaded += taken;
     return taken;
 }
@@ -506,11 +508,10 @@ ssize_t proxy_read_stream(void *env, uint64_t position, char *to, size_t most)
     (void)position;
     size_t left = call->out_size - call->out_at;
     if (call->aborted)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return call_end_stream(call, false);
     if (left == 0) {
         if (call->ended)
-            return call->core.status == TFAAS_OK ? MHD_CONTENT_READER_END_OF_STREAM
-                                                 : MHD_CONTENT_READER_END_WITH_ERROR;
+            return call_end_stream(call, call->core.status == TFAAS_OK);
         call->out_size = call->out_at = 0;
         call_suspend(call);
         return 0;
@@ -555,9 +556,10 @@ static void reply_function(struct call *call)
     if (call->ended) {
         response = whole_response(call, &head);
     } else {
-        response = MHD_create_response_from_callback(declared_length(&head), HTTP_STREAM_BLOCK,
-                                                     proxy_read_stream, call, NULL);
-        call->streaming = true;
+        uint64_t declared = declared_length(&head);
+        response = MHD_create_response_from_callback(declared, HTTP_STREAM_BLOCK, proxy_read_stream,
+                                                     call, NULL);
+        call->chunked = call->http11 && declared == MHD_SIZE_UNKNOWN;
         proxy_consumed(call, head.size);
     }
     if (!response) {

@@ -238,7 +238,7 @@ void sealed_poll(struct call *call)
     } else {
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK,
                                                      proxy_read_stream, call, NULL);
-        call->streaming = true;
+        call->chunked = call->http11;
     }
     if (!response) {
         call_abort(call);

@@ -21,6 +21,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TFAASD = pathlib.Path(os.environ.get('TFAASD', ROOT / 'build' / 'tfaasd'))
 NAMESPACE = 'openfaas-fn'
+HANG = 60.0  # seconds: who has not answered by then hangs, however slow the machine is
 PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 36, 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 SANITIZER = re.compile(r'^.*(?:ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer).*$', re.M)
@@ -107,7 +108,7 @@ class Response:
         return f'{self.status} {self.text[:300]!r}'
 
 
-def request(port, method, path, body=None, headers=None, timeout=30.0):
+def request(port, method, path, body=None, headers=None, timeout=HANG):
     connection = http.client.HTTPConnection('127.0.0.1', port, timeout=timeout)
     try:
         return request_on(connection, method, path, body, headers)
@@ -216,7 +217,7 @@ class Server:
             time.sleep(1)  # whoever has the port would answer for this one
         self.wait_ready()
 
-    def wait_ready(self, seconds=30.0):
+    def wait_ready(self, seconds=HANG):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -229,6 +230,17 @@ class Server:
             time.sleep(0.01)
         raise Problem(f'tfaasd did not answer /healthz in {seconds} s: {self.log_text()}')
 
+    def metric(self, name, function=None):
+        """A number of /metrics, 0 where there is none; of one function, or of the daemon."""
+        labels = f'{{function_name="{function}.{NAMESPACE}"}}' if function else ''
+        text = self.request('GET', '/metrics').text
+        found = re.search(rf'^{re.escape(name + labels)} (\S+)$', text, re.M)
+        return float(found.group(1)) if found else 0
+
+    def started(self, function):
+        """Calls of the function that have begun."""
+        return self.metric('gateway_function_invocation_started', function)
+
     def log_text(self):
         try:
             return self.log.read_text(errors='replace')[-3000:]
@@ -239,7 +251,7 @@ class Server:
     def pid(self):
         return self.process.pid
 
-    def end_process(self, sig=signal.SIGTERM, seconds=15.0):
+    def end_process(self, sig=signal.SIGTERM, seconds=HANG):
         """Ends the daemon with `sig`; True if it obeyed in time. Nothing of its tree is left."""
         obeyed = True
         if self.process is None:
@@ -276,7 +288,7 @@ class Server:
 
     # --- calls ---
 
-    def request(self, method, path, body=None, headers=None, timeout=30.0):
+    def request(self, method, path, body=None, headers=None, timeout=HANG):
         return request(self.port, method, path, body, headers, timeout)
 
     def put_package(self, image, files):
@@ -314,7 +326,7 @@ class Server:
     def deploy_js(self, name, source, **fields):
         self.deploy_files(name, {'handler.js': source}, **fields)
 
-    def invoke(self, name, body=b'', method='POST', path='', headers=None, timeout=30.0,
+    def invoke(self, name, body=b'', method='POST', path='', headers=None, timeout=HANG,
                namespace=NAMESPACE):
         return self.request(method, f'/function/{name}.{namespace}{path}', body, headers, timeout)
 

@@ -66,7 +66,7 @@ def main(filters):
                   + (f': {why}' if why else ''), flush=True)
         if not Case.close_shared():
             counts['FAILED'] += 1
-            print('FAILED  shared tfaasd did not end within 15 s of SIGTERM')
+            print('FAILED  shared tfaasd did not end after SIGTERM')
         for report in Server.reports:
             counts['FAILED'] += 1
             print(f'FAILED  tfaasd or a sanitizer said:\n{report}')

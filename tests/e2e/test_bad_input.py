@@ -4,7 +4,7 @@ import json
 import socket
 
 import wasm
-from lib import Problem
+from lib import HANG, Problem
 
 HELLO = "module.exports = async () => 'fine';\n"
 
@@ -203,11 +203,13 @@ def test_raw_http_rubbish(t):
                  b'GET /' + b'a' * 100000 + b' HTTP/1.1\r\nHost: x\r\n\r\n',
                  b'GET / HTTP/1.1\r\nHost: x\r\n' + b'X: y\r\n' * 50000 + b'\r\n',
                  b'GET /function/%00%0a%ff HTTP/1.1\r\nHost: x\r\n\r\n'):
-        with socket.create_connection(('127.0.0.1', t.server.port), timeout=5) as peer:
+        with socket.create_connection(('127.0.0.1', t.server.port), timeout=HANG) as peer:
             try:
                 peer.sendall(data)
                 peer.shutdown(socket.SHUT_WR)
                 answer = peer.recv(65536)
+            except TimeoutError:
+                raise
             except OSError:  # closed at once is an answer too
                 answer = b''
         t.true(answer == b'' or answer.startswith((b'HTTP/1.1 4', b'HTTP/1.0 4', b'HTTP/1.1 505')),
@@ -222,15 +224,14 @@ def test_request_smuggling_is_refused(t):
     for lengths in (b'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n',
                     b'Content-Length: 5\r\nContent-Length: 6\r\n',
                     b'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n'):
-        with socket.create_connection(('127.0.0.1', t.server.port), timeout=5) as peer:
+        with socket.create_connection(('127.0.0.1', t.server.port), timeout=HANG) as peer:
             peer.sendall(b'POST /function/shared-fine HTTP/1.1\r\nHost: x\r\n' + lengths
                          + b'\r\n0\r\n\r\n' + hidden)
-            peer.settimeout(2)
             text = b''
             try:
                 while piece := peer.recv(65536):
                     text += piece
-            except (ConnectionError, socket.timeout):
+            except ConnectionError:
                 pass
         first = text.split(b'\r\n', 1)[0]
         t.true(not first or b' 400 ' in first or text.count(b'HTTP/1.1 ') <= 2,

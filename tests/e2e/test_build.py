@@ -65,7 +65,7 @@ class Cli:
 
     def run(self, words, stdin='', code=0, **env):
         done = subprocess.run([self.program, *words.split()], cwd=self.folder,
-                              env={**self.env, **env}, input=stdin, timeout=60,
+                              env={**self.env, **env}, input=stdin, timeout=300,
                               capture_output=True, text=True)
         self.t.equal(done.returncode, code, f'faas-cli {words}: {done.stdout}{done.stderr}')
         return done.stdout + done.stderr

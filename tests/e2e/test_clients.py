@@ -6,12 +6,12 @@ import threading
 import time
 
 import wasm
-from lib import tree
+from lib import HANG, tree
 
 FINE = "module.exports = async () => 'fine';\n"
 
 
-def connect(server, timeout=10):
+def connect(server, timeout=HANG):
     return socket.create_connection(('127.0.0.1', server.port), timeout=timeout)
 
 
@@ -78,12 +78,10 @@ def test_disconnect_frees_the_place(t):
         peer.sendall(f'POST /function/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'
                      .encode())
         peers.append(peer)
-    time.sleep(0.5)
+    t.eventually(lambda: t.server.started(name) == 200, 'the calls begin')
     for peer in peers:
         peer.close()
-    begin = time.monotonic()
-    t.status(t.server.invoke('clients-fine', timeout=15), 200)
-    t.true(time.monotonic() - begin < 10, 'the places were not given back')
+    t.status(t.server.invoke('clients-fine'), 200)  # long before the deadline of the others
 
 
 def test_reader_that_never_reads(t):
@@ -144,13 +142,13 @@ def test_ten_thousand_connections(t):
     server = t.fresh(config={'max_connections_per_ip': '20000'})
     server.deploy_js('fine', FINE)
     first = connect(server)  # a caller that was there before the crowd
-    peers = []
+    peers, refused = [], 0
     try:
-        for _ in range(want):
+        while len(peers) < want and (len(peers) <= 1000 or not refused) and refused < 30:
             try:
                 peers.append(connect(server, timeout=2))
             except OSError:
-                break
+                refused += 1
         first.sendall(b'POST /function/fine HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n')
         t.true(first.recv(65536).startswith(b'HTTP/1.1 200'), 'the first caller is not served')
         t.true(len(peers) > 1000, f'only {len(peers)} connections')
@@ -164,7 +162,7 @@ def test_ten_thousand_connections(t):
 
 def answers(server):
     try:
-        return server.invoke('fine', timeout=2).status == 200
+        return server.invoke('fine').status == 200
     except OSError:
         return False
 

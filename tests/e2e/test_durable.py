@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from lib import Problem, build_tar, spawn
+from lib import HANG, Problem, build_tar, spawn
 
 HELLO = "module.exports = async () => '{}';\n"
 SECRETS = '/system/secrets'
@@ -113,12 +113,12 @@ class Watched:
         self.log = pathlib.Path(server.own_folder, 'strace.log')
         self.process = spawn(['strace', '-y', '-s', '64', '-p', server.pid, '-e', f'trace={TRACED}',
                               '-o', self.file], self.log)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + HANG
         while 'attached' not in self.log.read_text():
             if self.process.poll() is not None:
                 t.skip(f'strace cannot watch a process here: {self.log.read_text().strip()}')
             if time.monotonic() > deadline:
-                raise Problem('strace did not attach in 10 s')
+                raise Problem('strace did not attach')
             time.sleep(0.02)
 
     def lines(self):

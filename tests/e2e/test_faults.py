@@ -10,7 +10,9 @@ from lib import NAMESPACE, Problem, processes, tree
 
 FINE = "module.exports = async () => 'fine';\n"
 WAIT = ("module.exports = () => new Promise((done) => setTimeout(() => done('waited'), "
-        '3000));\n')
+        '1000));\n')
+NEVER = 'module.exports = () => new Promise(() => {});\n'
+AMPLE = {'exec_timeout': '300s'}
 
 
 def cores(server):
@@ -31,26 +33,25 @@ def test_kill_of_a_core(t):
     server.deploy_js('other', FINE, namespace='other')
     t.status(server.invoke('other', namespace='other'), 200)
     before = set(cores(server))
-    server.deploy_js('wait', WAIT)
+    server.deploy_js('never', NEVER, envVars=AMPLE)
     server.deploy_js('fine', FINE)
     workers = worker_after(server, before, lambda: t.alive(server, 'fine', b'', 'fine'))
     t.true(workers, 'no process was added for the namespace')
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(server.invoke('wait', timeout=20)))
+    threads = [threading.Thread(target=lambda: answers.append(server.invoke('never', timeout=300)))
                for _ in range(3)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    t.eventually(lambda: server.started('never') == 3, 'the calls begin')
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
     for _ in range(10):
-        t.status(server.invoke('other', namespace='other', timeout=2), 200)
+        t.status(server.invoke('other', namespace='other'), 200)
     for thread in threads:
         thread.join()
     for answer in answers:
         t.error(answer, 502, 'core')
-    t.eventually(lambda: server.invoke('fine').status == 200, 'the next call works', 5)
-    t.status(server.invoke('wait', timeout=20), 200)
+    t.eventually(lambda: server.invoke('fine').status == 200, 'the next call works')
 
 
 def test_kill_of_every_child(t):
@@ -68,11 +69,11 @@ def test_kill_of_every_child(t):
         if server.process.poll() is not None:
             return True
         try:
-            return server.invoke('fine', timeout=5).status == 200
+            return server.invoke('fine').status == 200
         except OSError:
             return False
 
-    t.eventually(settled, 'serving again, or ended', 15)
+    t.eventually(settled, 'serving again, or ended')
     t.true(server.process.poll() is None, f'tfaasd ended: {server.log_text()[-500:]}')
 
 
@@ -105,7 +106,7 @@ def test_no_process_outlives_a_killed_daemon(t):
     t.true(members, 'the daemon has no core process')
     server.process.kill()
     server.process.wait()
-    t.eventually(lambda: not members & set(living()), 'cores end with the daemon', 5)
+    t.eventually(lambda: not members & set(living()), 'cores end with the daemon')
 
 
 def living():
@@ -234,10 +235,10 @@ def test_address_in_use(t):
 
 def test_graceful_stop_finishes_calls(t):
     server, answers = t.fresh(), []
-    server.deploy_js('wait', WAIT.replace('3000', '1000'))
-    thread = threading.Thread(target=lambda: answers.append(server.invoke('wait', timeout=20)))
+    server.deploy_js('wait', WAIT)
+    thread = threading.Thread(target=lambda: answers.append(server.invoke('wait')))
     thread.start()
-    time.sleep(0.4)
+    t.eventually(lambda: server.started('wait') == 1, 'the call begins')
     t.true(server.end_process(), 'SIGTERM was not obeyed')
     thread.join()
     t.true(answers and answers[0].status in (200, 502, 503), f'{answers}')

@@ -1,6 +1,7 @@
 # test_invoke.py - a call through /function/: headers, path and query, verbs, bodies, streams,
 # errors, and that each call runs in a pristine instance. It must judge only what a client can
 # see.
+import http.client
 import json
 import re
 import socket
@@ -8,7 +9,7 @@ import threading
 import time
 
 import wasm
-from lib import NAMESPACE
+from lib import HANG, NAMESPACE, request_on
 
 ECHO = '''
 module.exports = async (event, context) =>
@@ -145,7 +146,7 @@ def test_large_bodies_both_ways(t):
     t.server.deploy_files(name, {'function.wasm': wasm.CAT})
     body = bytes(range(256)) * 16384  # 4 MiB, far over one stream window
     answer = t.status(t.server.invoke(name, body, headers={
-        'Content-Type': 'application/octet-stream'}, timeout=60), 200)
+        'Content-Type': 'application/octet-stream'}), 200)
     t.true(answer.body == body, f'4 MiB came back as {len(answer.body)} bytes or changed')
 
 
@@ -153,7 +154,7 @@ def test_request_is_streamed(t):
     """The function sees the first bytes while the rest of the request has not been sent."""
     name = t.name('instream')
     t.server.deploy_files(name, {'function.wasm': wasm.copy_to(2)})
-    with socket.create_connection(('127.0.0.1', t.server.port), timeout=20) as peer:
+    with socket.create_connection(('127.0.0.1', t.server.port), timeout=HANG) as peer:
         peer.sendall(f'POST /function/{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n'
                      'Transfer-Encoding: chunked\r\n\r\n'.encode())
         line = b'early ' * 11 + b'bird\n'
@@ -170,39 +171,84 @@ def test_request_is_streamed(t):
 
 
 def test_response_is_streamed(t):
-    """Bytes of the answer arrive while the function is still running."""
+    """Bytes of the answer arrive while the function is still running, and when that then comes to
+    its deadline the answer is cut, not ended as if it were whole."""
+    t.while_it_lasts(lambda seconds: streamed_then_cut(t, seconds), 'an answer of a running function')
+
+
+def streamed_then_cut(t, seconds):
     name = t.name('outstream')
     t.server.deploy_files(name, {'function.wasm': wasm.write_then_loop()},
-                          envVars={'exec_timeout': '3s'})
-    with socket.create_connection(('127.0.0.1', t.server.port), timeout=20) as peer:
-        begin = time.monotonic()
-        peer.sendall(f'POST /function/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'
-                     .encode())
+                          envVars={'exec_timeout': f'{seconds}s'})
+    with begin_call(t, name) as peer:
         text = b''
         while len(text) < 2000:
             piece = peer.recv(65536)
-            t.true(piece, 'the connection was closed')
+            if not piece or text.startswith(b'HTTP/1.1 504'):
+                return False
             text += piece
-        t.true(time.monotonic() - begin < 2.5, 'the first bytes came at the end only')
+        # What a call has cost is added up at its end.
+        running = t.server.metric('tfaas_function_work_units_total', name) == 0
         t.true(text.startswith(b'HTTP/1.1 200'), f'{text[:100]!r}')
-        # It then runs into its deadline: the stream must be cut, not ended as if it were whole.
-        while piece := receive(peer):
-            text += piece
+        text += rest_of(peer)
     t.true(not text.endswith(b'\r\n0\r\n\r\n'), 'a cut answer looks whole')
+    return running
 
 
-def receive(peer):
+def begin_call(t, name, version='1.1', method='POST'):
+    peer = socket.create_connection(('127.0.0.1', t.server.port), timeout=HANG)
+    peer.sendall(f'{method} {name if "/" in name else "/function/" + name} HTTP/{version}\r\n'
+                 'Host: localhost\r\nContent-Length: 0\r\n\r\n'.encode())
+    return peer
+
+
+def rest_of(peer):
+    text = b''
     try:
-        return peer.recv(65536)
+        while piece := peer.recv(65536):
+            text += piece
     except ConnectionResetError:
-        return b''
+        pass
+    return text
+
+
+def test_end_of_an_answer_beside_an_idle_client(t):
+    """Where the end of the connection ends the answer, it comes at once, whoever else is connected."""
+    cut, whole = t.name('cut'), t.name('whole')
+    t.server.deploy_files(cut, {'function.wasm': wasm.write_then_loop()},
+                          envVars={'exec_timeout': '1s'})
+    t.server.deploy_js(whole, '''
+export default { async fetch() {
+    let part = 0;
+    return new Response(new ReadableStream({ async pull(controller) {
+        if (part === 3) { controller.close(); return; }
+        await new Promise((done) => setTimeout(done, 100));
+        controller.enqueue(new TextEncoder().encode(`part ${part++}\\n`));
+    } }));
+} };
+''')
+    idle = http.client.HTTPConnection('127.0.0.1', t.server.port, timeout=HANG)
+    try:
+        t.status(request_on(idle, 'GET', '/healthz'), 200)
+        for version in ('1.1', '1.0'):
+            with begin_call(t, cut, version) as peer:
+                rest_of(peer)
+        with begin_call(t, whole, '1.0') as peer:
+            text = rest_of(peer)
+        t.true(text.startswith(b'HTTP/1.0 200') or text.startswith(b'HTTP/1.1 200'), f'{text!r}')
+        t.true(text.endswith(b'\r\n\r\npart 0\npart 1\npart 2\n'), f'{text!r}')
+        with begin_call(t, f'/system/logs?name={whole}&follow=false', '1.0', 'GET') as peer:
+            t.contains(rest_of(peer).decode(), ' 200 ', 'log without follow')
+        t.status(request_on(idle, 'GET', '/healthz'), 200)
+    finally:
+        idle.close()
 
 
 def test_body_larger_than_the_functions_memory(t):
     name = t.name('through')
     t.server.deploy_files(name, {'function.wasm': wasm.CAT}, limits={'memory': '1Mi'})
     body = b'0123456789abcdef' * (1 << 20)
-    answer = t.status(t.server.invoke(name, body, timeout=60), 200)
+    answer = t.status(t.server.invoke(name, body), 200)
     t.true(answer.body == body, f'16 MiB came back as {len(answer.body)} bytes or changed')
 
 
@@ -251,18 +297,24 @@ def test_concurrent_calls_do_not_mix(t):
 
 
 def test_waiting_does_not_block_others(t):
+    t.while_it_lasts(lambda seconds: others_meanwhile(t, seconds), 'ten calls beside one that waits')
+
+
+def others_meanwhile(t, seconds):
     slow, fast = t.name('slow'), echo(t)
     t.server.deploy_js(slow, 'module.exports = async () => {\n'
-                             '    await new Promise((done) => setTimeout(done, 1500));\n'
-                             "    return 'slept';\n};\n")
+                             f'    await new Promise((done) => setTimeout(done, {seconds * 1000}));\n'
+                             "    return 'slept';\n};\n", envVars={'exec_timeout': '300s'})
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(t.server.invoke(slow)))
+    thread = threading.Thread(target=lambda: answers.append(t.server.invoke(slow, timeout=300)))
     thread.start()
+    t.eventually(lambda: t.server.started(slow) == 1, 'the slow call begins')
     for _ in range(10):
-        t.status(t.server.invoke(fast, timeout=1.0), 200)
-    t.equal(answers, [], 'the slow call ended too early')
+        t.status(t.server.invoke(fast), 200)
+    meanwhile = not answers
     thread.join()
     t.equal(t.status(answers[0], 200).text, 'slept', 'slow answer')
+    return meanwhile
 
 
 def test_default_namespace_suffix(t):

@@ -3,7 +3,7 @@ import http.client
 import json
 import threading
 
-from lib import NAMESPACE
+from lib import HANG, NAMESPACE
 
 TALKER = '''
 module.exports = async (event) => { console.log('said ' + event.body); return 'ok'; };
@@ -63,7 +63,7 @@ def test_bad_queries(t):
 
 def test_follow_streams_each_line(t):
     name = talker(t)
-    connection = http.client.HTTPConnection('127.0.0.1', t.server.port, timeout=10)
+    connection = http.client.HTTPConnection('127.0.0.1', t.server.port, timeout=HANG)
     try:
         connection.request('GET', f'/system/logs?name={name}&follow=true')
         answer = connection.getresponse()
@@ -84,7 +84,7 @@ def test_followers_that_leave_do_not_stay(t):
     name = talker(t)
 
     def follow_and_leave():
-        connection = http.client.HTTPConnection('127.0.0.1', t.server.port, timeout=10)
+        connection = http.client.HTTPConnection('127.0.0.1', t.server.port, timeout=HANG)
         connection.request('GET', f'/system/logs?name={name}&follow=true')
         connection.getresponse()
         connection.close()
@@ -96,11 +96,11 @@ def test_followers_that_leave_do_not_stay(t):
         for thread in threads:
             thread.join()
     # 500 followers came and went: one more must find a place.
-    t.eventually(lambda: follower_gets_line(t, name), 'a new follower gets a line', 20)
+    t.eventually(lambda: follower_gets_line(t, name), 'a new follower gets a line')
 
 
 def follower_gets_line(t, name):
-    connection = http.client.HTTPConnection('127.0.0.1', t.server.port, timeout=5)
+    connection = http.client.HTTPConnection('127.0.0.1', t.server.port, timeout=HANG)
     try:
         connection.request('GET', f'/system/logs?name={name}&follow=true')
         answer = connection.getresponse()

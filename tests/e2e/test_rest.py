@@ -4,7 +4,7 @@ import base64
 import pathlib
 import socket
 
-from lib import NAMESPACE, Problem
+from lib import HANG, NAMESPACE, Problem
 
 HELLO = "module.exports = async (event, context) => context.succeed('hello');\n"
 
@@ -228,7 +228,7 @@ def test_pipelined_and_kept_alive(t):
     server.deploy_js(name, "module.exports = async (event) => 'got ' + event.body;\n")
     head = (f'POST /function/{name} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n'
             'Content-Length: 1\r\n\r\n')
-    with socket.create_connection(('127.0.0.1', server.port), timeout=10) as peer:
+    with socket.create_connection(('127.0.0.1', server.port), timeout=HANG) as peer:
         peer.sendall((head + 'A' + head + 'B').encode())
         text = b''
         while b'got B' not in text:

@@ -4,12 +4,11 @@ import os
 import signal
 import socket
 import threading
-import time
 
 import lib
 
 FINE = "module.exports = async (event, context) => context.status(200).succeed('fine');\n"
-WAIT = 'module.exports = () => new Promise(resolve => setTimeout(() => resolve("waited"), 4000));\n'
+NEVER = 'module.exports = () => new Promise(() => {});\n'
 SYSTEM = (('GET', '/system/functions'), ('POST', '/system/functions'), ('POST', '/system/secrets'),
           ('DELETE', '/system/functions'), ('PUT', '/packages/evil:latest'), ('GET', '/system/info'))
 
@@ -36,7 +35,7 @@ def test_web_pages_of_others_are_refused(t):
 
 def upload(port, size, held):
     connection = socket.create_connection(('127.0.0.1', port))
-    connection.settimeout(10)
+    connection.settimeout(lib.HANG)
     head = f'POST /build HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n'
     held.append(connection)
     try:
@@ -64,13 +63,14 @@ def test_a_fault_tells_callers_no_addresses(t):
     """A core's last words are for the operator: addresses would help the next attack."""
     server = t.fresh()
     before = lib.tree(server.pid)
-    server.deploy_js('wait', WAIT)
-    t.status(server.invoke('wait', timeout=20), 200)
+    server.deploy_js('fine', FINE)
+    server.deploy_js('never', NEVER, envVars={'exec_timeout': '300s'})
+    t.status(server.invoke('fine'), 200)
     workers = lib.tree(server.pid) - before
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(server.invoke('wait', timeout=20)))
+    thread = threading.Thread(target=lambda: answers.append(server.invoke('never', timeout=300)))
     thread.start()
-    time.sleep(0.5)
+    t.eventually(lambda: server.started('never') == 1, 'the call begins')
     for pid in workers:
         try:
             os.kill(pid, signal.SIGSEGV)

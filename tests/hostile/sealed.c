@@ -5,13 +5,16 @@
 /* clang-format off */
 /* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/sealed_client.c tests/support/sealed_test.c tests/support/identity_double.c flags: -Wl,--wrap=identity_key,--wrap=identity_signing_secret,--wrap=identity_lease,--wrap=identity_instance */
 /* clang-format on */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "sealed_test.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *const with_canary[] = {"x-secret", CANARY, "content-type", "text/x-test", NULL};
+static const char *const with_canary[] = {
+    "x-secret", CANARY, "content-type", "text/x-test", "tfaas-anything", CANARY, NULL};
 
 /* --- what works --- */
 
@@ -115,7 +118,7 @@ static void both_ways_at_once(void)
                                   .path = "/function/early",
                                   .body = numbers(40000),
                                   .body_size = 40000}};
-    sealed_make(&x);
+    sealed_prepare(&x);
     uint32_t id =
         client_invoke(&sealed_core, EARLY, &x.call, 20000, 20 * SECOND, client_now_s() * SECOND);
     struct tfaas_slot slot;
@@ -260,7 +263,7 @@ static void deadlines(void)
             struct exchange x = {
                 .call = {
                     .form = form, .path = "/function/loops", .body = bodies[i], .body_size = 1}};
-            sealed_make(&x);
+            sealed_prepare(&x);
             uint64_t before = core_test_now_ns();
             CHECK(client_run(&sealed_core, LOOPS, &x.call, 50000000, &x.answer), "gone");
             uint64_t took_ms = (core_test_now_ns() - before) / 1000000;
@@ -280,7 +283,7 @@ static void answer_then_spin(void)
     for (unsigned form = 1; form <= FORMS; form++) {
         struct exchange x = {
             .call = {.form = form, .path = "/function/loops", .body = "a", .body_size = 1}};
-        sealed_make(&x);
+        sealed_prepare(&x);
         CHECK(client_run(&sealed_core, LOOPS, &x.call, 100000000, &x.answer), "gone");
         client_open(&x.call, x.answer.core.bytes, x.answer.core.size, &x.reply);
         CHECK(x.reply.opened && x.reply.http_status == 200 && x.reply.content_size == 5,
@@ -300,7 +303,7 @@ static void cancelled(void)
                                       .path = "/function/loops",
                                       .body = bodies[n / FORMS],
                                       .body_size = 1}};
-        sealed_make(&x);
+        sealed_prepare(&x);
         uint32_t id = client_invoke(&sealed_core, LOOPS, &x.call, x.call.sealed_size, 20 * SECOND,
                                     client_now_s() * SECOND);
         (void)usleep(20000);
@@ -312,6 +315,25 @@ static void cancelled(void)
               "kind %u, %s", slot.kind, tfaas_status_name((unsigned)slot.arg[0]));
         sealed_done(&x);
     }
+}
+
+/* The request breaks when half of the answer is out: what follows is no end that opens. */
+static void cut_after_it_began(void)
+{
+    uint8_t *body = numbers(400000);
+    for (unsigned form = TFAAS_SEALING_CHUNKED; form <= FORMS; form++) {
+        struct exchange x = {
+            .call = {.form = form, .path = "/function/echo", .body = body, .body_size = 400000}};
+        sealed_prepare(&x);
+        x.call.sealed[x.call.sealed_size - 1] ^= 1;
+        sealed_exchange(&x, ECHO);
+        CHECK(!x.reply.opened && x.reply.opened_size > 100000 &&
+                  x.answer.core.status == TFAAS_NOT_OPENED,
+              "%s: %zu bytes opened, %s", sealed_form_name(form), x.reply.opened_size,
+              tfaas_status_name(x.answer.core.status));
+        sealed_done(&x);
+    }
+    free(body);
 }
 
 /* --- bounds --- */
@@ -372,6 +394,7 @@ int main(int argc, char **argv)
         {"deadlines", deadlines},
         {"answer, then spin", answer_then_spin},
         {"cancelled", cancelled},
+        {"cut after it began", cut_after_it_began},
         {"too large", too_large},
         {"not loaded", not_loaded},
         {"nothing leaked", nothing_leaked},

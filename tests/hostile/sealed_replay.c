@@ -5,7 +5,9 @@
 /* clang-format off */
 /* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/sealed_client.c tests/support/sealed_test.c tests/support/identity_double.c flags: -Wl,--wrap=identity_key,--wrap=identity_signing_secret,--wrap=identity_lease,--wrap=identity_instance */
 /* clang-format on */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "sealed_test.h"
 
 #include <stdlib.h>
@@ -23,7 +25,7 @@ static struct exchange request(enum tfaas_sealing form, uint64_t date_s)
                                   .body = CANARY,
                                   .body_size = sizeof CANARY - 1,
                                   .date_s = date_s}};
-    sealed_make(&x);
+    sealed_prepare(&x);
     return x;
 }
 
@@ -219,7 +221,7 @@ static void truncated(void)
                                       .body = CANARY CANARY CANARY,
                                       .body_size = 3 * (sizeof CANARY - 1),
                                       .chunk_size = 60}};
-        sealed_make(&x);
+        sealed_prepare(&x);
         for (size_t size = 0; size < x.call.sealed_size; size++) {
             struct exchange cut = {.call = x.call};
             cut.call.sealed_size = size;
@@ -234,7 +236,7 @@ static void truncated(void)
             if (form != TFAAS_SEALING_OHTTP && cut.reply.opened) {
                 /* It was accepted and failed later: a new one, or all others are replays. */
                 sealed_done(&x);
-                sealed_make(&x);
+                sealed_prepare(&x);
             }
         }
         sealed_done(&x);
@@ -275,7 +277,7 @@ static void reordered_chunks(void)
                                       .body_size = sizeof body,
                                       .chunk_size = 300}};
         struct chunk chunks[8];
-        sealed_make(&x);
+        sealed_prepare(&x);
         size_t count = find_chunks(&x.call, chunks, 8), at = chunks[0].at;
         CHECK(count == 4, "%zu chunks", count);
         static const unsigned orders[4][6] = {

@@ -15,7 +15,8 @@
 void identity_double_make(void);
 /* Of the one live request key. */
 struct ohttp_key_config identity_double_config(void);
-const uint8_t *identity_double_receipt_key(void);
+/* What signed the lease. */
+const uint8_t *identity_double_identity(void);
 struct span identity_double_lease(void);
 /* In this process only, as all of the above: no lease from now on; a key that has ended. */
 void identity_double_unlease(void);

@@ -1,5 +1,7 @@
 /* sealed_test.c - see sealed_test.h. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "sealed_test.h"
 
 #include "plat/linux/linux.h"
@@ -65,9 +67,12 @@ void sealed_test_start(const char *domain)
     plat_linux_domain(PLAT_WORKER, domain);
     core_child_start(&sealed_core);
     load(ECHO, "echo", core_test_wasm("command_echo"));
-    load(LOOPS, "loops", core_test_wasm("loops"));
+    struct core_config loops = core_test_wasm("loops");
+    loops.hostcall_limit = 1000000000; /* deadlines come first */
+    load(LOOPS, "loops", loops);
     load(JS, "js", core_test_js(show));
     load(EARLY, "early", core_test_wasm("early"));
+    load(UNREAD, "unread", core_test_wasm("unread"));
     static const char *const fields[] = {"tfaas-session", "1", NULL};
     struct exchange x = {
         .call = {.form = TFAAS_SEALING_OHTTP, .path = "/function/echo", .fields = fields}};
@@ -85,7 +90,7 @@ void sealed_test_stop(void)
     core_child_stop(&sealed_core);
 }
 
-void sealed_make(struct exchange *x)
+void sealed_prepare(struct exchange *x)
 {
     if (x->call.form == TFAAS_SEALING_SESSION)
         client_seal_session(&x->call, &sealed_session, 0);
@@ -96,7 +101,7 @@ void sealed_make(struct exchange *x)
 void sealed_exchange(struct exchange *x, uint32_t function)
 {
     if (!x->call.sealed)
-        sealed_make(x);
+        sealed_prepare(x);
     bool alive = client_run(&sealed_core, function, &x->call, 20 * SECOND, &x->answer);
     CHECK(alive, "the core is gone");
     if (!alive) {

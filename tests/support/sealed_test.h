@@ -14,8 +14,9 @@
 #define CANARY "canary-51f0a7e2"
 #define FORMS  3u /* TFAAS_SEALING_OHTTP .. TFAAS_SEALING_SESSION */
 
-/* Functions: "echo" (WASI command), "loops", "js" (shows its request), "early". */
-enum { ECHO = 1, LOOPS, JS, EARLY };
+/* Functions: "echo" (WASI command), "loops", "js" (shows its request), "early",
+ * "unread" (both answer before they have read everything). */
+enum { ECHO = 1, LOOPS, JS, EARLY, UNREAD };
 
 extern struct core_child sealed_core;
 extern struct ohttp_key_config sealed_config;
@@ -38,7 +39,7 @@ struct exchange {
     struct client_reply reply;
 };
 /* Seals in call->form. */
-void sealed_make(struct exchange *x);
+void sealed_prepare(struct exchange *x);
 /* Sends and opens. What was made before is sent as it is, else it is sealed first. */
 void sealed_exchange(struct exchange *x, uint32_t function);
 void sealed_done(struct exchange *x);

@@ -28,7 +28,7 @@ static inline struct span vectors_unhex(const char *text)
     static struct kept {
         struct kept *next;
         uint8_t data[];
-    } *all;
+    } * all;
     size_t size = strlen(text) / 2;
     struct kept *kept = malloc(sizeof(*kept) + size);
     uint8_t *data = kept->data;

@@ -203,9 +203,11 @@ static void check_changed_requests(struct server *s, uint16_t aead)
                      TFAAS_OK);
     const struct span whole = {m, size};
     assert_int_equal(open_request(s, whole, &ohttp_labels_standard, &why), TFAAS_OK);
-    for (size_t cut = 0; cut < size; cut++)
+    for (size_t cut = 0; cut < size; cut++) {
         assert_int_equal(open_request(s, (struct span){m, cut}, &ohttp_labels_standard, &why),
                          TFAAS_BAD_REQUEST);
+        assert_int_equal(strstr(why, "too short") != NULL, cut < OHTTP_REQUEST_OVERHEAD);
+    }
     for (size_t bit = 0; bit < size * 8; bit++) {
         m[bit / 8] ^= (uint8_t)(1 << bit % 8);
         tfaas_status_t status = open_request(s, whole, &ohttp_labels_standard, &why);
