@@ -79,6 +79,16 @@ static void reply_builder(struct call *call, const struct build_result *result,
         call_error(call, 507, "out of memory");
 }
 
+static json_t *package_json(const char *image, const char *digest,
+                            const struct build_result *result)
+{
+    json_t *json = json_pack("{s:s,s:s,s:I}", "image", image, "digest", digest, "size",
+                             (json_int_t)result->package_size);
+    if (json && sealed_is((struct span){result->package, result->package_size}))
+        (void)json_object_set_new(json, "sealed", json_true());
+    return json;
+}
+
 static void on_built(void *env, tfaas_status_t status, struct build_result *result,
                      const struct tfaas_error *why)
 {
@@ -104,9 +114,7 @@ static void on_built(void *env, tfaas_status_t status, struct build_result *resu
                    result && result->log && *result->log ? "\n" : "",
                    result && result->log ? result->log : "");
     else
-        call_reply_json(call, 201,
-                        json_pack("{s:s,s:s,s:I}", "image", image, "digest", text, "size",
-                                  (json_int_t)result->package_size));
+        call_reply_json(call, 201, package_json(image, text, result));
     op->job = NULL;
     op_free(op);
 }
@@ -165,41 +173,10 @@ void api_build(struct call *call)
         start(call, true);
 }
 
-/* An owner's sealed package is kept as it is: only the core opens it. */
-static void put_sealed(struct call *call, struct span object)
-{
-    struct tfaas_error error = {.text = ""};
-    struct sealed sealed;
-    const char *why = "";
-    uint8_t digest[PACKAGE_DIGEST_SIZE];
-    char text[80];
-    tfaas_status_t status = sealed_read(object, &sealed, &why);
-    if (status != TFAAS_OK)
-        (void)error_set(&error, status, "%s", why);
-    else if (!span_is(sealed.kind, "package"))
-        status = error_set(&error, TFAAS_BAD_REQUEST, "a sealed %.*s is no package",
-                           (int)sealed.kind.size, (const char *)sealed.kind.data);
-    if (status == TFAAS_OK)
-        status = store_put_package(call->daemon->store, call->name, object.data, object.size,
-                                   digest, &error);
-    if (status != TFAAS_OK) {
-        call_fail(call, &error);
-        return;
-    }
-    digest_text(digest, text);
-    daemon_log("sealed package %s is %s, %zu bytes", call->name, text, object.size);
-    call_reply_json(call, 201,
-                    json_pack("{s:s,s:s,s:I,s:b}", "image", call->name, "digest", text, "size",
-                              (json_int_t)object.size, "sealed", 1));
-}
-
 void api_package_put(struct call *call)
 {
-    struct span body = {call->body, call->body_size};
     if (!store_image_name_ok(call->name) || strchr(call->name, '@'))
         call_error(call, 400, "image: \"%.80s\" is not an image name", call->name);
-    else if (body.size && sealed_is(body))
-        put_sealed(call, body);
     else
         start(call, false);
 }

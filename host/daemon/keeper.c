@@ -52,6 +52,8 @@ static struct keeper_core *standby(struct keeper *k)
     return other && other->state == CORE_RUNNING ? other : NULL;
 }
 
+static void cores_tick(struct keeper *k);
+
 static struct keeper *of_save(struct core_question *question)
 {
     return (struct keeper *)(void *)((char *)question - offsetof(struct keeper, save));
@@ -86,6 +88,7 @@ static void on_job(struct watch *watch)
     k->has_seal_key = status == TFAAS_OK;
     if (status != TFAAS_OK)
         k->options.log("sealed secrets and packages will not outlive the keeper: %s", error.text);
+    cores_tick(k);
 }
 
 tfaas_status_t keeper_job(struct keeper *k, enum evidence_want want, const uint8_t *data,

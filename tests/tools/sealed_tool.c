@@ -119,7 +119,7 @@ static void make_plain(struct writer *w, char **argv, struct span body)
 
 static void seal(struct exchange *e, const struct writer *plain)
 {
-    size_t capacity = plain->at + plain->at / 4096 + 8192;
+    size_t capacity = plain->at + plain->at / 100 + 8192;
     struct writer out = writer_of(take(capacity), capacity);
     tfaas_status_t status;
     if (e->chunked) {
