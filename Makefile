@@ -139,6 +139,8 @@ include bench/core/build.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
 PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
+# What tests/unit/client/cli.c runs and looks at.
+$(B)/tests/unit/client/cli: $(B)/tfaas $(B)/libtfaas.so $(B)/libtfaas.a
 $(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
 $(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
 	@mkdir -p $(@D)
@@ -196,14 +198,18 @@ lint:
 tcb:
 	@scripts/tcb.sh
 PREFIX ?= /usr/local
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
+$(B)/tfaas.pc: packaging/tfaas.pc.in include/tfaas/version.h FORCE
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/.*TFAAS_VERSION "\(.*\)"/\1/p' include/tfaas/version.h)|" $< > $@
+install: all $(B)/tfaas.pc
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
 	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
 	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 include/tfaas/evidence.h include/tfaas/status.h $(DESTDIR)$(PREFIX)/include/tfaas/
-	install -m 644 packaging/tfaasd.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(addprefix include/tfaas/,client.h evidence.h status.h) $(DESTDIR)$(PREFIX)/include/tfaas/
+	install -m 644 packaging/tfaasd.1 packaging/tfaas.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(B)/tfaas.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 clean:
 	rm -rf $(B)
 help:

@@ -136,8 +136,6 @@ static void report_statement(struct verifying *v)
 {
     struct tfaas_verification *r = v->report;
     const struct key_statement *s = &v->statement;
-    r->tee = v->appraised.tee;
-    r->simulated = v->appraised.simulated;
     copy_text(r->core_version, sizeof(r->core_version), s->version);
     memcpy(r->identity, s->identity.data, sizeof(r->identity));
     memcpy(r->measurement, s->measurement.data, sizeof(r->measurement));
@@ -287,6 +285,7 @@ client_error_t verify_all(const struct verify_input *input, struct tfaas_verific
     client_error_t error = check_form(&v);
     if (!error)
         error = appraise(input, &v.collection, &v.appraised, report, v.failure);
+    report->tee = v.appraised.tee ? v.appraised.tee : "";
     if (!error)
         error = check_report_data(&v);
     if (!error)
