@@ -131,6 +131,7 @@ export class Client {
         if (mediaType(response) !== type) throw new TfaasError("host_refused", `the answer is not ${type}`);
         const reader = new ByteReader(this.#carry(response));
         const bytes = await reader.rest(most);
+        await reader.cancel();
         if (!bytes) throw new TfaasError("response_too_large", "evidence or domain statement is too large");
         return bytes;
     }
@@ -210,9 +211,14 @@ export class Client {
         const message = makeMessage(prepared, this.#now() + this.#dateOffsetS * 1000, asksSession);
         const response = await this.#post(call, exchange, message);
         if (response.status !== 200 || mediaType(response) !== exchange.responseType) throw await this.#refusal(response);
-        const plain = exchange.open(this.#carry(response));
-        const head = await malformedIs("response_form", () => readResponse(new ByteReader(plain)));
-        return this.#answer(call, { report, exchange, message, head, asksSession });
+        const reader = new ByteReader(exchange.open(this.#carry(response)));
+        try {
+            const head = await malformedIs("response_form", () => readResponse(reader));
+            return await this.#answer(call, { report, exchange, message, head, reader, asksSession });
+        } catch (error) {
+            await reader.cancel();
+            throw error;
+        }
     }
 
     async #exchange({ domain, options, prepared }) {
@@ -251,7 +257,9 @@ export class Client {
             return new TfaasError("downgrade");
         }
         let problem = {};
-        const bytes = await new ByteReader(this.#carry(response)).rest(PROBLEM_MAX).catch(() => null);
+        const reader = new ByteReader(this.#carry(response));
+        const bytes = await reader.rest(PROBLEM_MAX).catch(() => null);
+        await reader.cancel();
         try {
             problem = JSON.parse(text(bytes)) ?? {};
         } catch {
@@ -326,7 +334,10 @@ export class Client {
     #response(call, opened, headers, digest) {
         const { head, exchange } = opened;
         const done = deferred();
-        const body = streamOf(this.#content(call, opened, done));
+        const body = streamOf(this.#content(call, opened, done), () => {
+            done.reject(notRead());
+            return opened.reader.cancel();
+        });
         const empty = hasNoContent(head.status) || call.prepared.method === "HEAD";
         const response = new Response(empty ? null : body, { status: head.status, headers });
         if (empty) void drain(body);
@@ -338,8 +349,7 @@ export class Client {
     }
 
     /** The content; throws where it is not whole, or its receipt does not hold. */
-    async *#content(call, { head, report, message }, done) {
-        let whole = false;
+    async *#content(call, { head, reader, report, message }, done) {
         try {
             const hash = call.options.receipt ? responseHash(head.status, head.fields) : null;
             let trailers;
@@ -357,17 +367,13 @@ export class Client {
                 throw error instanceof Malformed ? new TfaasError("response_form", error.message) : error;
             }
             const found = hash ? await this.#receipt(call, report, message, hash, trailers ?? []) : null;
-            whole = true;
             done.resolve(found);
         } catch (error) {
-            whole = true;
             done.reject(error);
             throw error;
         } finally {
-            if (!whole) {
-                done.reject(new TfaasError("stopped", "the body was not read to its end"));
-                await head.content.return?.();
-            }
+            done.reject(notRead()); // unless it is settled
+            await reader.cancel();
         }
     }
 
@@ -417,6 +423,8 @@ function readOptions(options = {}) {
     }
     return { form, session, receipt, gateway, once, namespace, package: digest };
 }
+
+const notRead = () => new TfaasError("stopped", "the body was not read to its end");
 
 /** Content whose beginning was read already. */
 async function* resumed(parts, trailers, rest) {

@@ -68,9 +68,9 @@ export class Tfaasd {
 
     async stop() {
         this.child.kill("SIGTERM");
-        const gone = await Promise.race([this.ended.then(() => true), pause(15000)]);
-        if (!gone) this.child.kill("SIGKILL");
+        const timer = setTimeout(() => this.child.kill("SIGKILL"), 15000);
         await this.ended;
+        clearTimeout(timer);
         rmSync(this.folder, { recursive: true, force: true });
     }
 
