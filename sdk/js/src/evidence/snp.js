@@ -157,6 +157,15 @@ function certificates(evidence) {
     return [vek, bundle, lists];
 }
 
+/** The bundle holds the key's CA and, if at all, the pinned ARK, nothing else. */
+function bundleFits(bundle, vek, ark) {
+    for (const one of bundle) {
+        const intermediate = equal(one.subject, vek.issuer) && equal(one.issuer, ark.subject);
+        if (!intermediate && !equal(one.raw, ark.raw))
+            throw reject("CA bundle: holds another CA than the key's and the pinned ARK");
+    }
+}
+
 /** Revocation lists in the bundle, where there are any, are the ARK's and clear the others. */
 async function bundleClears(bundle, lists, ark, at) {
     let ends = Infinity;
@@ -202,9 +211,7 @@ export async function appraiseSnp(evidence, out) {
     wellFormed(r);
     const [vek, bundle, lists] = certificates(evidence);
     const [generation, ark] = generationOf(vek, r, evidence.roots.amd);
-    for (const one of bundle)
-        if (equal(one.subject, one.issuer) && !equal(one.raw, ark.raw))
-            throw reject("CA bundle: holds another root than the pinned ARK");
+    bundleFits(bundle, vek, ark);
     const ends = await bundleClears(bundle, lists, ark, evidence.atUnix);
     const path = findPath(vek, bundle, ark, 3, "VEK chain");
     out.expiresUnix = Math.min(ends, await verifyPath(path, ark, evidence.atUnix, "VEK chain"));
