@@ -42,7 +42,6 @@ static const struct {
     {FAKE_LEASE_OTHER_DOMAIN, TFAAS_CLIENT_LEASE_MISMATCH, 0},
     {FAKE_LEASE_OTHER_CORE, TFAAS_CLIENT_LEASE_MISMATCH, 0},
     {FAKE_LEASE_LATE, TFAAS_CLIENT_LEASE_EXPIRED, 0},
-    {FAKE_NO_LEASE, TFAAS_CLIENT_LEASE_MISSING, 0},
 };
 
 static void test_verification(void **state)
@@ -81,6 +80,28 @@ static void test_verification(void **state)
         }
         tfaas_client_close(client);
     }
+}
+
+/* A domain without a worker can be verified and sealed to, not called. */
+static void test_no_lease(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct tfaas_failure failure = {.text = ""};
+    struct tfaas_response *response;
+    fake_init(&f);
+    f.wrong = FAKE_NO_LEASE;
+    struct tfaas_client *client = open_client(&f, 0);
+    seen(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK, &failure);
+    assert_int_equal(tfaas_client_verification(client)->lease_count, 0);
+    seen(call(client, "x", TFAAS_FORM_AUTO, 0, NULL, &response, &failure),
+         TFAAS_CLIENT_LEASE_MISSING, &failure);
+    assert_int_equal(f.calls, 0);
+    f.wrong = FAKE_RIGHT; /* a worker came */
+    seen(call(client, "x", TFAAS_FORM_AUTO, 0, NULL, &response, &failure), TFAAS_CLIENT_OK,
+         &failure);
+    tfaas_response_free(response);
+    tfaas_client_close(client);
 }
 
 /* The checks come in the order of SPECIFICATION.md 14.2. */
@@ -750,6 +771,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verification),
+        cmocka_unit_test(test_no_lease),
         cmocka_unit_test(test_order_of_checks),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_skew),
