@@ -169,14 +169,18 @@ export async function sessionExchange(session, sequence, nonce = random(16)) {
 
 /** Two ways to send: all at once, or plaintext pieces as an async generator of sealed bytes. */
 function chunkSender(head, seal) {
+    const sealPieces = async (...pieces) => {
+        const parts = [head], last = pieces.length - 1;
+        for (const [i, piece] of pieces.entries())
+            parts.push(framed(await seal(piece, i === last ? FINAL : EMPTY), i === last));
+        return concat(...parts);
+    };
     return {
-        async sealAll(plain) {
-            const parts = [head];
-            let at = 0;
-            for (; plain.length - at > CHUNK_MAX; at += CHUNK_MAX)
-                parts.push(framed(await seal(plain.subarray(at, at + CHUNK_MAX), EMPTY), false));
-            parts.push(framed(await seal(plain.subarray(at), FINAL), true));
-            return concat(...parts);
+        sealPieces,
+        sealAll(plain) {
+            const count = Math.max(1, Math.ceil(plain.length / CHUNK_MAX));
+            return sealPieces(...Array.from({ length: count },
+                                            (_, i) => plain.subarray(i * CHUNK_MAX, (i + 1) * CHUNK_MAX)));
         },
         async *sealStream(pieces) {
             yield head;
