@@ -210,7 +210,8 @@ export class Client {
         const asksSession = options.session && !exchange.inSession;
         const message = makeMessage(prepared, this.#now() + this.#dateOffsetS * 1000, asksSession);
         const response = await this.#post(call, exchange, message);
-        if (response.status !== 200 || mediaType(response) !== exchange.responseType) throw await this.#refusal(response);
+        if (response.status !== 200 || mediaType(response) !== exchange.responseType)
+            throw await this.#refusal(response);
         const reader = new ByteReader(exchange.open(this.#carry(response)));
         try {
             const head = await malformedIs("response_form", () => readResponse(reader));
@@ -267,8 +268,8 @@ export class Client {
         }
         const code = { [KEY_PROBLEM]: "key_unknown", [SESSION_PROBLEM]: "session_unknown" }[problem.type] ??
             { 400: "request_not_opened", 409: "replay_reported", 503: "unavailable" }[status] ?? "host_refused";
-        const said = typeof problem.title === "string" ? problem.title : typeof problem.detail === "string" ? problem.detail
-            : bytes && bytes.length <= 200 ? String.fromCharCode(...bytes).trim() : "";
+        const plain = bytes && bytes.length <= 200 ? String.fromCharCode(...bytes).trim() : "";
+        const said = [problem.title, problem.detail, plain].find((one) => typeof one === "string") ?? "";
         return new TfaasError(code, `the host answers ${status}${said ? `: ${said.slice(0, 200)}` : ""}`, { status });
     }
 
@@ -316,7 +317,7 @@ export class Client {
         } catch {
             // not a problem document that this client knows
         }
-        if (problem?.type === MISDIRECTED_PROBLEM) throw new TfaasError("function_mismatch", "the core was asked for another function");
+        if (problem?.type === MISDIRECTED_PROBLEM) throw new TfaasError("function_mismatch");
         if (problem?.type === PACKAGE_PROBLEM) throw new TfaasError("package_mismatch");
         if (problem?.type !== DATE_PROBLEM) return;
         const core = Date.parse(headers.get("date") ?? "");
@@ -328,7 +329,8 @@ export class Client {
     #checkPackage({ options }, status, digest) {
         if (options.package === undefined) return;
         if (digest === null && status >= 400) return; // the core's own failure: nothing ran
-        if (digest !== options.package) throw new TfaasError("package_mismatch", `the package is ${digest ?? "not named"}`);
+        if (digest !== options.package)
+            throw new TfaasError("package_mismatch", `the package is ${digest ?? "not named"}`);
     }
 
     #response(call, opened, headers, digest) {
@@ -341,7 +343,8 @@ export class Client {
         const empty = hasNoContent(head.status) || call.prepared.method === "HEAD";
         const response = new Response(empty ? null : body, { status: head.status, headers });
         if (empty) void drain(body);
-        const form = exchange.inSession ? "session" : exchange.requestType === "message/ohttp-req" ? "whole" : "chunked";
+        const outer = exchange.requestType === "message/ohttp-req" ? "whole" : "chunked";
+        const form = exchange.inSession ? "session" : outer;
         Object.defineProperty(response, "tfaas", {
             value: Object.freeze({ package: digest, form, keyId: exchange.keyId, receipt: done.promise }),
         });
@@ -414,7 +417,8 @@ function readOptions(options = {}) {
     for (const key of Object.keys(options))
         if (!OPTIONS.includes(key)) throw new TfaasError("usage", `tfaas.${key} is no option`);
     const { form = "chunked", session = true, receipt = false, gateway = false, once = false, namespace } = options;
-    if (!Object.hasOwn(FORMS, form)) throw new TfaasError("usage", `tfaas.form is one of ${Object.keys(FORMS).join(", ")}`);
+    if (!Object.hasOwn(FORMS, form))
+        throw new TfaasError("usage", `tfaas.form is one of ${Object.keys(FORMS).join(", ")}`);
     let digest = options.package;
     if (digest !== undefined) {
         digest = String(digest).replace(/^sha256:/, "");

@@ -161,7 +161,8 @@ export async function sessionExchange(session, sequence, nonce = random(16)) {
                 const info = concat(utf8("tfaas session response"), head, answer);
                 const opener = await aead(session.aead, await hkdfExpand(session.secret, info, size));
                 let number = 0;
-                yield* openChunks(reader, (sealed, aad) => opener.open(counterNonce(ZERO_NONCE, number++), aad, sealed));
+                yield* openChunks(reader, (sealed, aad) =>
+                    opener.open(counterNonce(ZERO_NONCE, number++), aad, sealed));
             });
         },
     };

@@ -68,7 +68,7 @@ export async function checkSignature(receipt, receiptKey) {
     if (!signature || !(await ed25519Verify(receiptKey, signature, utf8(`${parts[0]}.${parts[1]}`))))
         throw invalid("the signature is not of the lease's receipt key");
     const payload = unbase64url(parts[1]);
-    const match = payload && /^\{"count":([1-9]\d?),"root":"([A-Za-z0-9_-]{43})"\}$/.exec(String.fromCharCode(...payload));
+    const match = /^\{"count":([1-9]\d?),"root":"([A-Za-z0-9_-]{43})"\}$/.exec(String.fromCharCode(...(payload ?? [])));
     const root = match && unbase64url(match[2]);
     const count = match ? Number(match[1]) : 0;
     if (!root || count > BATCH_MAX || receipt.index >= count) throw invalid("the index is not in the signed batch");
