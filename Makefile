@@ -30,7 +30,7 @@ $(B)/engine.dir: engine/Cargo.lock engine/Cargo.toml engine/lib.rs engine/build.
 COMMON_SRC := $(wildcard common/*.c)
 CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/linux/*.c)
 CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
-HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/tender/process/*.c)
+HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c)
 HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
     ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha384.c simulated.c statement.c)
@@ -166,8 +166,14 @@ $(B)/asan/tfaas-core: $(B)/tfaas-core
 .PHONY: asan
 asan: $(B)/asan/tfaasd $(B)/asan/tfaas-core
 
+# The cryptography of a client, for e2e tests that speak HTTP themselves.
+COMMON_HOST_OBJ := $(COMMON_SRC:%.c=$(B)/host-obj/%.o)
+$(B)/tests/sealed_tool: tests/tools/sealed_tool.c $(COMMON_HOST_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(INC) $^ -lsodium -o $@
+
 .PHONY: test-build
-test-build: all asan $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh

@@ -106,6 +106,7 @@ static int appraise(int argc, char **argv)
 const struct cli_command cli_evidence[] = {
     {"evidence appraise", appraise,
      "--tee sgx|tdx|snp --quote FILE [--collateral FILE]\n"
-     "      [--vek FILE --ca FILE] [--hcl FILE] --at UNIX [--json]"},
-    {NULL, NULL, NULL},
+     "      [--vek FILE --ca FILE] [--hcl FILE] --at UNIX [--json]",
+     NULL},
+    {NULL, NULL, NULL, NULL},
 };

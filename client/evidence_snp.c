@@ -266,13 +266,17 @@ static bool generation_of(struct evidence_context *c, X509 *vek)
 }
 
 /* The bundle holds the intermediate and, if at all, the pinned ARK of that generation. */
-static bool bundle_fits(struct evidence_context *c, certificates_t *bundle, X509 *ark)
+static bool bundle_fits(struct evidence_context *c, certificates_t *bundle, X509 *vek, X509 *ark)
 {
+    const X509_NAME *root = X509_get_subject_name(ark);
     for (int i = 0; i < sk_X509_num(bundle); i++) {
         X509 *one = sk_X509_value(bundle, i);
-        if (X509_NAME_cmp(X509_get_subject_name(one), X509_get_issuer_name(one)) == 0 &&
-            X509_cmp(one, ark) != 0)
-            return evidence_fail(c, "CA bundle: holds another root than the pinned ARK");
+        bool intermediate =
+            X509_NAME_cmp(X509_get_subject_name(one), X509_get_issuer_name(vek)) == 0 &&
+            X509_NAME_cmp(X509_get_issuer_name(one), root) == 0;
+        if (!intermediate && X509_cmp(one, ark) != 0)
+            return evidence_fail(c,
+                                 "CA bundle: holds another CA than the key's and the pinned ARK");
     }
     return true;
 }
@@ -333,7 +337,8 @@ static bool key_holds(struct evidence_context *c, const struct report *report, X
         lists ? evidence_pem_bundle(c, (struct span){ca.data, ca.size}, lists, "CA bundle") : NULL;
     AUTO(x509)
     X509 *ark = evidence_certificate(c, c->roots.ark[c->appraisal->u.snp.generation], "ARK");
-    if (!bundle || !ark || !bundle_fits(c, bundle, ark) || !bundle_clears(c, bundle, lists, ark) ||
+    if (!bundle || !ark || !bundle_fits(c, bundle, vek, ark) ||
+        !bundle_clears(c, bundle, lists, ark) ||
         !evidence_chain(c, EVIDENCE_AMD, vek, bundle, ark, NULL, 3, "VEK chain"))
         return false;
     if (X509_check_ca(vek))

@@ -27,7 +27,10 @@ struct function {
     uint32_t running; /* invocations in flight */
     bool unloading;
     bool encapsulated_only; /* plain calls are refused */
-    bool confidential; /* its package came sealed: sealed calls only, and no word about it outside */
+    bool has_log_key;
+    uint8_t log_key[32]; /* what a confidential function says is sealed to it; without: dropped */
+    bool
+        confidential; /* its package came sealed: sealed calls only, and no word about it outside */
 };
 
 #endif

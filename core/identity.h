@@ -13,8 +13,9 @@
 #include "plat/plat.h"
 #include "tfaas/status.h"
 
-#define IDENTITY_KEYS_MAX 3u /* request keys alive: the one in use, the one before, one asked for  \
-                              */
+#define IDENTITY_KEYS_MAX                                                                          \
+    3u /* request keys alive: the one in use, the one before, one asked for                        \
+        */
 
 struct replay; /* replay.h */
 

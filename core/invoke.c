@@ -3,6 +3,7 @@
  * pristine. */
 #include "invoke.h"
 
+#include "confidential.h"
 #include "core_clock.h"
 #include "message.h"
 #include "random.h"
@@ -192,8 +193,14 @@ static void send_log(struct invocation *run, const uint8_t *text, size_t size)
         return;
     }
     struct tfaas_slot slot = {.kind = TFAAS_LOG, .id = run->id};
+    char *sealed;
+    struct span line = confidential_text(run->function, (struct span){text, size}, &sealed);
+    if (line.size == 0)
+        return;
     /* A stopped run may not wait any more; its last lines go out if there is room. */
-    tfaas_status_t status = message_send(run->stop == TFAAS_OK ? task : NULL, &slot, text, size);
+    tfaas_status_t status =
+        message_send(run->stop == TFAAS_OK ? task : NULL, &slot, line.data, line.size);
+    free(sealed);
     if (status != TFAAS_OK)
         run->log_sent = run->log_limit;
 }
@@ -723,13 +730,27 @@ tfaas_status_t invoke_load(struct loaded *loaded)
     return TFAAS_OK;
 }
 
+/* A message with text about a function: of a confidential one, sealed to its owner or empty. */
+static tfaas_status_t send_text(const struct function *function, const struct tfaas_slot *slot,
+                                const char *text, size_t size)
+{
+    char *sealed;
+    struct span line =
+        confidential_text(function, (struct span){(const uint8_t *)text, size}, &sealed);
+    tfaas_status_t status = TFAAS_OK;
+    if (line.size > 0 || slot->kind != TFAAS_LOG)
+        status = message_send(NULL, slot, line.data, line.size);
+    free(sealed);
+    return status;
+}
+
 tfaas_status_t invoke_end_load(struct task *task)
 {
     struct loaded *loaded = task->function;
     bool failed = task->status != TFAAS_OK;
     struct tfaas_slot log = {.kind = TFAAS_LOG, .flags = TFAAS_ON_LOAD, .id = loaded->function.id};
     if (!failed && task->text_size > 0) {
-        if (message_send(NULL, &log, task->text, task->text_size) == TFAAS_BUSY)
+        if (send_text(&loaded->function, &log, task->text, task->text_size) == TFAAS_BUSY)
             return TFAAS_BUSY;
         task->text_size = 0;
     }
@@ -738,7 +759,7 @@ tfaas_status_t invoke_end_load(struct task *task)
                               .arg = {task->status, loaded->image.size,
                                       plat_now_ns() - loaded->load_started_ns, loaded->load_work,
                                       loaded->code}};
-    if (message_send(NULL, &slot, task->text, failed ? task->text_size : 0) == TFAAS_BUSY)
+    if (send_text(&loaded->function, &slot, task->text, failed ? task->text_size : 0) == TFAAS_BUSY)
         return TFAAS_BUSY;
     loaded->state = failed ? LOADED_FAILED : LOADED_READY;
     loaded->failure = task->status;
@@ -751,7 +772,12 @@ bool invoke_say_loaded(struct loaded *loaded, tfaas_status_t status, const char 
 {
     struct tfaas_slot slot = {
         .kind = TFAAS_LOADED, .id = loaded->function.id, .arg = {status, 0, 0, loaded->load_work}};
-    if (message_send(NULL, &slot, text, text ? strlen(text) : 0) != TFAAS_OK)
+    size_t size = text ? strlen(text) : 0;
+    /* What was not granted names items that the host gave itself. */
+    tfaas_status_t sent = status == TFAAS_NOT_GRANTED
+                              ? message_send(NULL, &slot, text, size)
+                              : send_text(&loaded->function, &slot, text, size);
+    if (sent != TFAAS_OK)
         return false;
     message_flush();
     return true;

@@ -3,6 +3,7 @@
 #include "loaded.h"
 
 #include "cache.h"
+#include "confidential.h"
 #include "instrument.h"
 #include "invoke.h"
 #include "message.h"
@@ -220,7 +221,7 @@ static tfaas_status_t compile(struct loaded *loaded, const struct instrument_res
     loaded->owns_module = true;
     loaded->code = TFAAS_CODE_COMPILED;
     loaded->load_work = result->compile_work;
-    if (!loaded->wants_cache)
+    if (!loaded->wants_cache || loaded->function.confidential) /* its code stays here */
         return TFAAS_OK;
     struct span code;
     uint8_t *saved = NULL;
@@ -339,6 +340,8 @@ static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_s
     const char *reason = "";
     tfaas_status_t status =
         bundle_read(function->bundle_bytes, function->bundle_size, &function->bundle, &reason);
+    if (status == TFAAS_OK)
+        status = confidential_open(function, &reason);
     struct span package = function->bundle.package;
     if (status == TFAAS_OK)
         status = package_read(package.data, package.size, &function->package, &reason);

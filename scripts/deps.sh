@@ -18,6 +18,11 @@ if [ "${1:-}" = bench ]; then
     command -v npm >/dev/null 2>&1 || packages="$packages npm"
 fi
 
+# Tests of sdk/js in a browser; without it they are skipped.
+if [ "${1:-}" = browser ]; then
+    packages="$packages chromium-headless-shell"
+fi
+
 missing=""
 for p in $packages; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"

@@ -27,6 +27,10 @@ void inside_start(void);
 void inside_load(uint32_t id, struct core_config config);
 /* Runs function `id` `runs` times after a warm-up; checks every answer. */
 struct inside_result inside_measure(uint32_t id, unsigned runs, bool reuse);
+/* Calls of function `id` ("hello"), plain and sealed in turns, medians of `runs`: what sealing
+ * costs. */
+enum sealed_mode { MODE_PLAIN, MODE_SESSION, MODE_SESSION_AES, MODE_RECEIPT, MODE_OHTTP, MODES };
+void inside_sealed(uint32_t id, unsigned runs, double us[MODES]);
 /* Time from the moment a tick is due to the scheduler, median of `ticks`. */
 double inside_preempt_us(uint32_t id, unsigned ticks);
 

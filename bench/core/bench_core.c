@@ -14,6 +14,7 @@
 #define ROUNDS      100
 #define TICKS       1000
 #define TRACED_RUNS 5000
+#define SEALED_RUNS 4000
 
 enum { JS = 1, WASM, SPIN };
 
@@ -133,14 +134,26 @@ int main(void)
     show_sections("JavaScript", JS);
     show_sections("Wasm", WASM);
     struct inside_result js_reused = inside_measure(JS, RUNS, true);
+    double sealed[MODES];
+    inside_sealed(WASM, SEALED_RUNS, sealed);
+    (void)fprintf(stderr,
+                  "sealed calls: plain %.2f us; session %.2f (AES-256-GCM %.2f), with a receipt of "
+                  "its own %.2f, OHTTP %.2f\n",
+                  sealed[MODE_PLAIN], sealed[MODE_SESSION], sealed[MODE_SESSION_AES],
+                  sealed[MODE_RECEIPT], sealed[MODE_OHTTP]);
     double preempt = inside_preempt_us(SPIN, TICKS);
 
     (void)printf("{\"core_js_fresh_us\": %.2f, \"core_js_reused_us\": %.2f, "
                  "\"core_wasm_fresh_us\": %.2f, \"syscalls_per_invocation\": %.4f, "
                  "\"metering_overhead_kernels\": %.4f, \"metering_overhead_calls\": %.4f, "
-                 "\"preempt_us\": %.2f, \"restored_pages\": %.0f}\n",
+                 "\"preempt_us\": %.2f, \"restored_pages\": %.0f, "
+                 "\"sealed_session_us\": %.2f, \"sealed_session_aes_us\": %.2f, "
+                 "\"sealed_receipt_us\": %.2f, \"sealed_ohttp_us\": %.2f, "
+                 "\"sealed_plain_us\": %.2f}\n",
                  js_fresh.p50_us, js_reused.p50_us, wasm_fresh.p50_us, syscalls, metering_kernels,
-                 metering_calls, preempt, js_fresh.pages);
+                 metering_calls, preempt, js_fresh.pages, sealed[MODE_SESSION],
+                 sealed[MODE_SESSION_AES], sealed[MODE_RECEIPT], sealed[MODE_OHTTP],
+                 sealed[MODE_PLAIN]);
     free(text);
     return 0;
 }

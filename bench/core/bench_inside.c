@@ -6,10 +6,13 @@
 #include "bench.h"
 
 #include "core.h"
+#include "identity_double.h"
 #include "message.h"
 #include "plat/linux/linux.h"
 #include "random.h"
+#include "receipts.h"
 #include "scheduler.h"
+#include "sealed_client.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -40,9 +43,10 @@ void inside_start(void)
 /* As core_serve does in one turn. */
 static void turn(void)
 {
-    (void)message_handle(64);
+    unsigned handled = message_handle(64);
     (void)sched_timers(plat_now_ns());
-    (void)sched_run();
+    bool ran = sched_run();
+    (void)receipts_turn(plat_now_ns(), !handled && !ran);
 }
 
 static bool receive(struct tfaas_slot *slot)
@@ -72,22 +76,28 @@ void inside_load(uint32_t id, struct core_config config)
         bench_die("a function was refused", (const char *)payload);
 }
 
+static const char body[] = "{\"name\":\"world\"}", expected[] = "{\"hello\":\"world\"}";
+
+/* From the first turn of the core until it has said something. */
+static double run_until_said(void)
+{
+    _Atomic uint32_t *head = &((struct tfaas_window *)self.window)->c2h.head;
+    uint32_t before = atomic_load(head);
+    uint64_t began = plat_now_ns();
+    do
+        turn();
+    while (atomic_load(head) == before);
+    return (double)(plat_now_ns() - began) / 1000;
+}
+
 /* One call, checked; returns microseconds. */
 static double call(uint32_t id, double *pages)
 {
     static const char *const headers[] = {"content-type", "application/json", NULL};
-    static const char body[] = "{\"name\":\"world\"}", expected[] = "{\"hello\":\"world\"}";
+
     uint32_t call =
         core_begin(&self, id, "POST", "/", headers, body, sizeof body - 1, true, 10000000000u);
-    struct atomic_head {
-        _Atomic uint32_t *head;
-    } window = {&((struct tfaas_window *)self.window)->c2h.head};
-    uint32_t before = atomic_load(window.head);
-    uint64_t began = plat_now_ns();
-    do
-        turn();
-    while (atomic_load(window.head) == before);
-    uint64_t ended = plat_now_ns();
+    double us = run_until_said();
     struct tfaas_slot slot = {0};
     bool right = false;
     while (!(slot.flags & TFAAS_END)) {
@@ -99,7 +109,7 @@ static double call(uint32_t id, double *pages)
     if (!right || slot.id != call || slot.arg[0] != TFAAS_OK)
         bench_die("a call went wrong:", tfaas_status_name((unsigned)slot.arg[0]));
     *pages = (double)slot.arg[4];
-    return (double)(ended - began) / 1000;
+    return us;
 }
 
 struct inside_result inside_measure(uint32_t id, unsigned runs, bool reuse)
@@ -122,6 +132,90 @@ struct inside_result inside_measure(uint32_t id, unsigned runs, bool reuse)
     samples_free(&times);
     samples_free(&pages);
     return result;
+}
+
+/* --- sealed calls --- */
+
+/* Sealing and opening are the client's, outside of the time. */
+static double sealed_call_us(uint32_t id, struct client_call *call,
+                             const struct ohttp_key_config *config, struct client_session *session,
+                             struct client_reply *reply)
+{
+    static uint8_t answer[TFAAS_PAYLOAD_MAX];
+    if (call->form == TFAAS_SEALING_SESSION)
+        client_seal_session(call, session, 0);
+    else
+        client_seal(call, config);
+    (void)client_invoke(&self, id, call, call->sealed_size, 10000000000u,
+                        client_now_s() * 1000000000u);
+    double us = run_until_said();
+    struct tfaas_slot slot = {0};
+    size_t size = 0;
+    while (!(slot.flags & TFAAS_END)) {
+        while (!receive(&slot))
+            turn();
+        memcpy(answer + size, payload, slot.size);
+        size += slot.size;
+    }
+    client_open(call, answer, size, reply);
+    if (slot.arg[0] != TFAAS_OK || !reply->opened || reply->http_status != 200 ||
+        !memmem(reply->content, reply->content_size, expected, sizeof expected - 1))
+        bench_die("a sealed call went wrong:", tfaas_status_name((unsigned)slot.arg[0]));
+    return us;
+}
+
+static struct client_call sealed_call(enum sealed_mode mode)
+{
+    static const char *const plain[] = {"content-type", "application/json", NULL};
+    static const char *const receipt[] = {"content-type", "application/json", "tfaas-receipt", "1",
+                                          NULL};
+    return (struct client_call){.form = mode == MODE_OHTTP ? TFAAS_SEALING_OHTTP
+                                                           : TFAAS_SEALING_SESSION,
+                                .fields = mode == MODE_RECEIPT ? receipt : plain,
+                                .body = body,
+                                .body_size = sizeof body - 1};
+}
+
+static void open_session(uint32_t id, bool aes, const struct ohttp_key_config *config,
+                         struct client_session *session)
+{
+    static const char *const wanted[] = {"tfaas-session", "1", NULL};
+    struct client_reply reply;
+    struct client_call call = sealed_call(MODE_OHTTP);
+    call.fields = wanted;
+    call.other_aead = aes;
+    (void)sealed_call_us(id, &call, config, NULL, &reply);
+    if (!client_session_of(&call, &reply, session))
+        bench_die("no session", "");
+    client_free(&call, &reply);
+}
+
+void inside_sealed(uint32_t id, unsigned runs, double us[MODES])
+{
+    struct samples times[MODES] = {{0}};
+    struct client_session chacha, aes;
+    double ignored;
+    identity_double_make();
+    struct ohttp_key_config config = identity_double_config();
+    open_session(id, false, &config, &chacha);
+    open_session(id, true, &config, &aes);
+    for (unsigned i = 0; i < runs + 500; i++)
+        for (unsigned mode = 0; mode < MODES; mode++) {
+            struct client_reply reply;
+            struct client_call sealed = sealed_call(mode);
+            double took = mode == MODE_PLAIN
+                              ? call(id, &ignored)
+                              : sealed_call_us(id, &sealed, &config,
+                                               mode == MODE_SESSION_AES ? &aes : &chacha, &reply);
+            if (mode != MODE_PLAIN)
+                client_free(&sealed, &reply);
+            if (i >= 500)
+                samples_add(&times[mode], took);
+        }
+    for (unsigned mode = 0; mode < MODES; mode++) {
+        us[mode] = samples_median(&times[mode]);
+        samples_free(&times[mode]);
+    }
 }
 
 double inside_preempt_us(uint32_t id, unsigned ticks)

@@ -23,9 +23,10 @@ $(BENCH_WASM)/hello.wasm: bench/functions/hello-wasm/hello.c
 
 # The bench sees the core's sections through link wraps: the core itself is the product's, unchanged.
 BENCH_WRAPS := engine_instantiate engine_instance_free engine_globals_set engine_call engine_work \
-	loaded_take_slot loaded_give_slot message_handle message_end plat_handlers plat_switch_to plat_tick_arm
+	loaded_take_slot loaded_give_slot message_handle message_end plat_handlers plat_switch_to plat_tick_arm \
+	identity_key identity_signing_secret identity_lease identity_instance
 BENCH_CORE_SRC := $(wildcard bench/core/bench_*.c) tests/support/core_child.c tests/support/core_test.c \
-	tests/support/trace.c
+	tests/support/trace.c tests/support/sealed_client.c tests/support/identity_double.c
 comma := ,
 $(B)/bench-core: $(BENCH_CORE_SRC) $(wildcard bench/core/*.h tests/support/*.h) $(CORE_LIB_OBJ) \
 		$(B)/runtime_image.o | $(BENCH_FUNCTIONS)

@@ -52,6 +52,9 @@ static const struct route routes[] = {
       {"DELETE", api_namespace_delete, JSON_BODY}}},
     {"/system/logs", false, {{"GET", api_logs, 0}}},
     {"/system/info", false, {{"GET", api_info, 0}}},
+    {"/.well-known/tfaas/evidence", true, {{"GET", api_evidence, 0}, {"HEAD", api_evidence, 0}}},
+    {"/.well-known/tfaas/domain", true, {{"GET", api_domain, 0}, {"HEAD", api_domain, 0}}},
+    {"/.well-known/ohttp-gateway", true, {{"GET", api_ohttp_keys, 0}, {"HEAD", api_ohttp_keys, 0}}},
     {"/system/alert", false, {{"POST", api_alert, JSON_BODY}}},
 };
 
@@ -145,6 +148,9 @@ bool api_route(struct call *call)
     static const char prefix[] = "/function/";
     if (strncmp(call->uri, prefix, sizeof prefix - 1) == 0)
         return proxy_route(call, call->uri + sizeof prefix - 1);
+    call->problems = strncmp(call->uri, "/.well-known/", 13) == 0;
+    if (strcmp(call->uri, "/.well-known/ohttp-gateway") == 0 && strcmp(call->method, "POST") == 0)
+        return api_gateway_route(call);
     call->kind = CALL_API;
     const struct route *route = find_route(call);
     if (!route) {

@@ -5,6 +5,7 @@
 #include "daemon.h"
 
 #include "build.h"
+#include "sealed.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -78,6 +79,16 @@ static void reply_builder(struct call *call, const struct build_result *result,
         call_error(call, 507, "out of memory");
 }
 
+static json_t *package_json(const char *image, const char *digest,
+                            const struct build_result *result)
+{
+    json_t *json = json_pack("{s:s,s:s,s:I}", "image", image, "digest", digest, "size",
+                             (json_int_t)result->package_size);
+    if (json && sealed_is((struct span){result->package, result->package_size}))
+        (void)json_object_set_new(json, "sealed", json_true());
+    return json;
+}
+
 static void on_built(void *env, tfaas_status_t status, struct build_result *result,
                      const struct tfaas_error *why)
 {
@@ -103,9 +114,7 @@ static void on_built(void *env, tfaas_status_t status, struct build_result *resu
                    result && result->log && *result->log ? "\n" : "",
                    result && result->log ? result->log : "");
     else
-        call_reply_json(call, 201,
-                        json_pack("{s:s,s:s,s:I}", "image", image, "digest", text, "size",
-                                  (json_int_t)result->package_size));
+        call_reply_json(call, 201, package_json(image, text, result));
     op->job = NULL;
     op_free(op);
 }
@@ -172,6 +181,17 @@ void api_package_put(struct call *call)
         start(call, false);
 }
 
+static bool package_is_sealed(struct daemon *d, const uint8_t digest[PACKAGE_DIGEST_SIZE])
+{
+    struct tfaas_error error;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    bool is_sealed = store_get_package(d->store, digest, &bytes, &size, &error) == TFAAS_OK &&
+                     sealed_is((struct span){bytes, size});
+    free(bytes);
+    return is_sealed;
+}
+
 void api_package_get(struct call *call)
 {
     struct tfaas_error error;
@@ -183,6 +203,9 @@ void api_package_get(struct call *call)
         call_fail(call, &error);
     } else {
         digest_text(digest, text);
-        call_reply_json(call, 200, json_pack("{s:s,s:s}", "image", call->name, "digest", text));
+        json_t *item = json_pack("{s:s,s:s}", "image", call->name, "digest", text);
+        if (package_is_sealed(call->daemon, digest))
+            (void)json_object_set_new(item, "sealed", json_true());
+        call_reply_json(call, 200, item);
     }
 }

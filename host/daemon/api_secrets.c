@@ -4,6 +4,8 @@
  */
 #include "daemon.h"
 
+#include "sealed.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +71,26 @@ static tfaas_status_t secret_value(const json_t *body, uint8_t **out, size_t *si
     return TFAAS_OK;
 }
 
+/* A sealed one is for a domain and a name: under another it would never open. */
+static tfaas_status_t check_sealed(const uint8_t *value, size_t size, const char *name,
+                                   const char *ns, bool *is_sealed, struct tfaas_error *error)
+{
+    struct sealed sealed;
+    const char *why = "";
+    *is_sealed = sealed_is((struct span){value, size});
+    if (!*is_sealed)
+        return TFAAS_OK;
+    tfaas_status_t status = sealed_read((struct span){value, size}, &sealed, &why);
+    if (status != TFAAS_OK)
+        return error_set(error, status, "rawValue: %s", why);
+    if (span_is(sealed.kind, "secret") && span_is(sealed.domain, ns) && span_is(sealed.name, name))
+        return TFAAS_OK;
+    return error_set(
+        error, TFAAS_BAD_REQUEST, "rawValue: it is sealed as %.*s %.*s of namespace %.*s",
+        (int)sealed.kind.size, (const char *)sealed.kind.data, (int)sealed.name.size,
+        (const char *)sealed.name.data, (int)sealed.domain.size, (const char *)sealed.domain.data);
+}
+
 static void put_secret(struct call *call, enum store_secret_mode mode)
 {
     struct daemon *d = call->daemon;
@@ -79,7 +101,10 @@ static void put_secret(struct call *call, enum store_secret_mode mode)
     json_t *body = api_json(call);
     const char *name = body ? secret_name(call, body, ns) : NULL;
     if (name) {
+        bool is_sealed = false;
         tfaas_status_t status = secret_value(body, &value, &size, &error);
+        if (status == TFAAS_OK)
+            status = check_sealed(value, size, name, ns, &is_sealed, &error);
         if (status == TFAAS_OK)
             status = store_put_secret(d->store, name, ns, value, size, mode, &error);
         if (value)
@@ -89,7 +114,8 @@ static void put_secret(struct call *call, enum store_secret_mode mode)
             call_fail(call, &error);
         } else {
             registry_secret_changed(d, name, ns);
-            daemon_log("secret %s.%s %s", name, ns, mode == STORE_CREATE ? "created" : "updated");
+            daemon_log("%ssecret %s.%s %s", is_sealed ? "sealed " : "", name, ns,
+                       mode == STORE_CREATE ? "created" : "updated");
             call_reply_empty(call, 202);
         }
     }

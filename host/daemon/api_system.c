@@ -20,9 +20,10 @@ void api_info(struct call *call)
     const char *arch = uname(&u) == 0 ? u.machine : "unknown";
     json_t *version = json_pack("{s:s,s:s,s:s}", "release", TFAAS_VERSION, "sha", TFAASD_COMMIT,
                                 "commit_message", "");
-    json_t *provider = json_pack("{s:s,s:s,s:O,s:s,s:s}", "provider", "tfaas", "orchestration",
-                                 "tfaas", "version", version, "tender",
-                                 call->daemon->tender_ops->name, "layers", call->daemon->layers);
+    json_t *provider =
+        json_pack("{s:s,s:s,s:O,s:s,s:s,s:o}", "provider", "tfaas", "orchestration", "tfaas",
+                  "version", version, "tender", call->daemon->tender_ops->name, "layers",
+                  call->daemon->layers, "evidence", api_evidence_info(call->daemon));
     if (call->daemon->config.behind_gateway) { /* the gateway makes the outer object */
         json_decref(version);
         call_reply_json(call, 200, provider);

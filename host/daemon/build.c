@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "build_internal.h"
 #include "package.h"
+#include "sealed.h"
 #include "store.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ struct build_job {
     void *env;
 };
 
-enum kind { KIND_NONE, KIND_JS, KIND_WASM, KIND_C };
+enum kind { KIND_NONE, KIND_JS, KIND_WASM, KIND_C, KIND_SEALED };
 
 struct choice {
     enum kind kind;
@@ -174,16 +175,18 @@ static const struct build_file *find_js(struct build_job *job, bool node_templat
     return found;
 }
 
-/* function.wasm, else the only .wasm at the top. */
-static const struct build_file *find_wasm(const struct build_tar *tar)
+/* function.SUFFIX, else the only file at the top that ends so. */
+static const struct build_file *find_only(const struct build_tar *tar, const char *suffix)
 {
-    const struct build_file *found = build_tar_find(tar, "function.wasm");
+    char name[32];
+    (void)snprintf(name, sizeof name, "function%s", suffix);
+    const struct build_file *found = build_tar_find(tar, name);
     for (size_t i = 0; !found && i < tar->file_count; i++) {
         const struct build_file *file = &tar->files[i];
-        if (strchr(file->path, '/') || !ends_with(file->path, ".wasm"))
+        if (strchr(file->path, '/') || !ends_with(file->path, suffix))
             continue;
         for (size_t j = i + 1; j < tar->file_count; j++)
-            if (!strchr(tar->files[j].path, '/') && ends_with(tar->files[j].path, ".wasm"))
+            if (!strchr(tar->files[j].path, '/') && ends_with(tar->files[j].path, suffix))
                 return NULL;
         found = file;
     }
@@ -209,7 +212,10 @@ static struct choice choose_c(struct build_job *job, const struct build_file *wa
 
 static struct choice choose(struct build_job *job, const char *language)
 {
-    const struct build_file *wasm = find_wasm(&job->tar);
+    const struct build_file *wasm = find_only(&job->tar, ".wasm");
+    const struct build_file *sealed = find_only(&job->tar, ".sealed");
+    if (sealed) /* what an owner sealed is all there is; a template's files lie beside it */
+        return (struct choice){KIND_SEALED, sealed};
     bool c = has_c(&job->tar);
     if (c && strcmp(language, "tfaas-c") == 0)
         return choose_c(job, wasm);
@@ -287,6 +293,32 @@ static tfaas_status_t pack_wasm(struct build_job *job, const struct build_file *
     return pack(job, "wasm", file->path, NULL, 0, error);
 }
 
+/* Kept as it is: only a core opens it. */
+static tfaas_status_t pack_sealed(struct build_job *job, struct span object,
+                                  struct tfaas_error *error)
+{
+    struct sealed sealed;
+    const char *why = "";
+    tfaas_status_t status = sealed_read(object, &sealed, &why);
+    if (status != TFAAS_OK)
+        return error_set(error, status, "%s", why);
+    if (!span_is(sealed.kind, "package"))
+        return error_set(error, TFAAS_BAD_REQUEST, "a sealed %.*s is no package",
+                         (int)sealed.kind.size, (const char *)sealed.kind.data);
+    if (object.size > PACKAGE_SIZE_MAX)
+        return error_set(error, TFAAS_TOO_LARGE, "sealed package of %zu bytes exceeds %u",
+                         object.size, PACKAGE_SIZE_MAX);
+    job->result.package = malloc(object.size);
+    if (!job->result.package)
+        return error_set(error, TFAAS_NO_SPACE, "out of memory");
+    memcpy(job->result.package, object.data, object.size);
+    job->result.package_size = object.size;
+    log_line(job, "sealed package for %.*s of %.*s, %zu bytes", (int)sealed.name.size,
+             (const char *)sealed.name.data, (int)sealed.domain.size,
+             (const char *)sealed.domain.data, object.size);
+    return TFAAS_OK;
+}
+
 static tfaas_status_t read_config(struct build_job *job, struct tfaas_error *error)
 {
     const struct build_file *config = &job->tar.config;
@@ -352,6 +384,8 @@ static tfaas_status_t read_body(struct build_job *job, const uint8_t *body, size
                              PACKAGE_SIZE_MAX);
         return pack(job, "wasm", "function.wasm", body, size, error);
     }
+    if (!builder && sealed_is((struct span){body, size}))
+        return pack_sealed(job, (struct span){body, size}, error);
     tfaas_status_t status = build_tar_read(body, size, builder, &job->tar, error);
     if (status == TFAAS_OK && builder)
         status = read_config(job, error);
@@ -366,6 +400,8 @@ static tfaas_status_t read_body(struct build_job *job, const uint8_t *body, size
         return pack_wasm(job, choice.entry, error);
     case KIND_C:
         return start_c(job, work_dir, error);
+    case KIND_SEALED:
+        return pack_sealed(job, (struct span){choice.entry->data, choice.entry->size}, error);
     case KIND_NONE:
         break;
     }

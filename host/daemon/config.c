@@ -2,6 +2,7 @@
  * config.c - see config.h. Must never start an open address without credentials.
  */
 #include "config.h"
+#include "../evidence/evidence.h"
 #include "limits.h"
 
 #include <arpa/inet.h>
@@ -22,6 +23,8 @@ void config_init(struct config *config)
     *config = (struct config){.listen_host = "127.0.0.1",
                               .listen_port = "8080",
                               .secret_dir = "/run/secrets",
+                              .evidence = "auto",
+                              .keepers = 1,
                               .read_timeout_ns = HTTP_READ_TIMEOUT_NS,
                               .write_timeout_ns = HTTP_WRITE_TIMEOUT_NS,
                               .exec_timeout_ns = FUNCTION_TIMEOUT_DEFAULT_NS,
@@ -224,6 +227,10 @@ static enum key_result set_key(struct config *c, const char *key, const char *va
         return RESULT(set_number(value, 0, 1000000, &c->max_connections_per_ip));
     if (IS("worker_memory_max"))
         return RESULT(config_quantity(value, &c->worker_memory_max));
+    if (IS("evidence"))
+        return RESULT(evidence_name_ok(value) && set_text(value, c->evidence, sizeof c->evidence));
+    if (IS("keepers"))
+        return RESULT(set_number(value, 1, KEEPERS_MAX, &c->keepers));
     if (IS("function_namespace")) /* faas-cli has this name built in: nothing else can work */
         return RESULT(strcmp(value, "openfaas-fn") == 0);
     if (IS("scale_from_zero")) { /* always so; a file that turns it off asks for what we are not */

@@ -300,7 +300,7 @@ void queue_fail(struct core_link *link, struct core_call_list *list, struct core
 static void queue_pump(struct core_link *link)
 {
     struct core_call *call;
-    while (link->free_count && (call = TAILQ_FIRST(&link->queue))) {
+    while (link->free_count && !link->draining && (call = TAILQ_FIRST(&link->queue))) {
         struct tfaas_error error;
         struct core_load *load = NULL;
         tfaas_status_t status = TFAAS_OK;
@@ -430,14 +430,14 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
     if (status != TFAAS_OK && (status != TFAAS_UNAVAILABLE || link->backoff_ns > NS_PER_S))
         return status;
     if (status == TFAAS_OK) {
-        if (function)
+        if (function && !link->draining)
             status = load_get(link, function, &load, error);
         call->load_failed = status != TFAAS_OK;
         if (status != TFAAS_OK)
             return status;
         if (load && load->state == LOAD_SENDING)
             link_pump(link);
-        if ((!load || load->state > LOAD_SENDING) && TAILQ_EMPTY(&link->queue) &&
+        if ((!load || load->state > LOAD_SENDING) && TAILQ_EMPTY(&link->queue) && !link->draining &&
             call_invoke(link, call, load, head, head_size, body, body_size, last) == TFAAS_OK) {
             link_awake(link); /* the next turn rings once for all calls of this one */
             return TFAAS_OK;

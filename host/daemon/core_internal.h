@@ -58,6 +58,8 @@ struct core_link {
     struct ring_rx rx;
     struct watch bell, exit;
     bool ready, is_awake, closing, doomed, due;
+    bool draining; /* nothing new is sent to this core */
+    uint64_t drain_until_ns;
     char doom[256];
     struct core_slot slots[TFAAS_INFLIGHT_MAX];
     uint8_t free_slots[TFAAS_INFLIGHT_MAX];

@@ -99,10 +99,11 @@ tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error)
     ring_tx_init(&link->tx, link->worker.window, true);
     ring_rx_init(&link->rx, link->worker.window, true);
     link->state = LINK_UP;
-    link->ready = link->doomed = link->due = false;
+    link->ready = link->doomed = link->due = link->draining = false;
     link->launched_ns = link->idle_since_ns = hub->now_ns;
     hub->launches++;
     hub->links_up++;
+    hub->keepers_up += link->role == TENDER_KEEPER;
     struct tfaas_slot configure = {.kind = TFAAS_CONFIGURE};
     if (!loop_add(hub->loop, &link->bell, link->worker.bell_fd, true) ||
         !loop_add(hub->loop, &link->exit, link->worker.exit_fd, false) ||
@@ -121,8 +122,9 @@ static void link_down(struct core_link *link)
     loop_remove(hub->loop, &link->exit);
     hub->ops->destroy(hub->tender, &link->worker);
     link->state = LINK_DOWN;
-    link->doomed = link->ready = false;
+    link->doomed = link->ready = link->draining = false;
     hub->links_up--;
+    hub->keepers_up -= link->role == TENDER_KEEPER;
     questions_lose(link);
     for (uint32_t i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
         struct core_slot *slot = &link->slots[i];
@@ -216,6 +218,40 @@ void core_link_kill(struct core_link *link, const char *reason)
         link_doom(link, "%s", reason);
 }
 
+void core_link_restart(struct core_link *link, const char *reason)
+{
+    if (link->state != LINK_UP || link->draining)
+        return;
+    link->draining = true;
+    link->drain_until_ns = link->hub->now_ns + CORE_DRAIN_NS;
+    link->hub->owner->event(link->domain, reason);
+    link_awake(link);
+}
+
+/* Nothing runs in it any more, or it may not run longer. The queue goes on in the next core. */
+static bool drained(const struct core_link *link)
+{
+    return link->draining && !link->doomed &&
+           ((link->free_count == TFAAS_INFLIGHT_MAX && link->loading == 0) ||
+            link->hub->now_ns > link->drain_until_ns);
+}
+
+static void link_replace(struct core_link *link)
+{
+    struct core_load *load, *next;
+    (void)snprintf(link->doom, sizeof link->doom, "was replaced");
+    for (load = TAILQ_FIRST(&link->loads); load; load = next) {
+        next = TAILQ_NEXT(load, entry);
+        if (load->function && load->state <= LOAD_SENT)
+            link->hub->owner->loaded(load->function, TFAAS_CORE_LOST, link->doom);
+    }
+    link_down(link);
+    link->not_before_ns = 0;
+    struct tfaas_error error; /* what waits tries again, and names it */
+    (void)!link_up(link, &error);
+    link_pump(link);
+}
+
 void core_link_close(struct core_link *link)
 {
     link->closing = true;
@@ -252,6 +288,11 @@ bool core_link_ready(const struct core_link *link)
 bool core_link_is_keeper(const struct core_link *link)
 {
     return link->role == TENDER_KEEPER;
+}
+
+struct core_hub *core_link_hub(struct core_link *link)
+{
+    return link->hub;
 }
 
 const char *core_link_domain(const struct core_link *link)
@@ -307,6 +348,8 @@ bool core_hub_run(struct core_hub *hub)
         }
         if (link->doomed && link->state == LINK_UP)
             link_fail(link);
+        else if (link->state == LINK_UP && !link->closing && drained(link))
+            link_replace(link);
         deliver_ended(link);
         if (link->closing)
             link_free(link);
@@ -355,6 +398,8 @@ static void tick_up(struct core_link *link)
         if (load->function && load->running == 0 && load->state >= LOAD_READY)
             load_forget(load);
     }
+    if (link->draining)
+        link_awake(link);
     if (link->role == TENDER_WORKER && link->load_count == 0 && link->queued == 0 &&
         link->free_count == TFAAS_INFLIGHT_MAX && now - link->idle_since_ns > CORE_IDLE_NS &&
         !link->doomed)

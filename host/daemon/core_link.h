@@ -110,6 +110,7 @@ struct core_hub {
     struct core_link_list links;
     struct core_link_list awake; /* links that may have messages, see core_hub_run */
     uint32_t links_up, work;     /* cores alive; calls and loads under way in all of them */
+    uint32_t keepers_up;         /* of links_up */
     uint64_t launches, lost;     /* totals, for metrics */
     uint64_t loads[TFAAS_CODE_COUNT];
 };
@@ -131,11 +132,16 @@ struct core_link *core_link_open(struct core_hub *hub, const char *domain);
 struct core_link *core_link_open_keeper(struct core_hub *hub);
 bool core_link_is_keeper(const struct core_link *link);
 const char *core_link_domain(const struct core_link *link);
+struct core_hub *core_link_hub(struct core_link *link);
 /* What the owner keeps for a link; NULL at first. */
 void core_link_set_user(struct core_link *link, void *user);
 void *core_link_user(const struct core_link *link);
 /* Ends the core for a reason that the owner found; the link stays. */
 void core_link_kill(struct core_link *link, const char *reason);
+/* Replaces the core: what runs may finish (CORE_DRAIN_NS at most), what comes waits for the new
+ * one.
+ */
+void core_link_restart(struct core_link *link, const char *reason);
 /* Ends the core; calls still there get `end` with CORE_LOST first. Allowed in callbacks. */
 void core_link_close(struct core_link *link);
 bool core_link_up(const struct core_link *link);

@@ -44,6 +44,7 @@ static const char usage[] =
     "  --state DIR              folder of the store and its keys; made when absent\n"
     "  --config FILE            settings, one `key = value` per line\n"
     "  --core PATH              the core (default: tfaas-core beside this program)\n"
+    "  --evidence SOURCE        auto, simulated, configfs-tsm, sev-guest, tdx-guest or none\n"
     "  --allow-weaker-sandbox   start although a layer of the cage is missing here\n"
     "  --help, --version\n"
     "\n"
@@ -55,6 +56,7 @@ enum option_code {
     OPTION_STATE,
     OPTION_CONFIG,
     OPTION_CORE,
+    OPTION_EVIDENCE,
     OPTION_WEAKER,
     OPTION_HELP,
     OPTION_VERSION
@@ -65,6 +67,7 @@ static const struct option options[] = {
     {"state", required_argument, NULL, OPTION_STATE},
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"core", required_argument, NULL, OPTION_CORE},
+    {"evidence", required_argument, NULL, OPTION_EVIDENCE},
     {"allow-weaker-sandbox", no_argument, NULL, OPTION_WEAKER},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -72,7 +75,7 @@ static const struct option options[] = {
 };
 
 struct arguments {
-    const char *listen, *state, *config, *core;
+    const char *listen, *state, *config, *core, *evidence;
     bool weaker;
 };
 
@@ -93,6 +96,9 @@ static int read_options(int argc, char **argv, struct arguments *a)
             break;
         case OPTION_CORE:
             a->core = optarg;
+            break;
+        case OPTION_EVIDENCE:
+            a->evidence = optarg;
             break;
         case OPTION_WEAKER:
             a->weaker = true;
@@ -141,6 +147,11 @@ static tfaas_status_t configure(struct config *c, const struct arguments *a,
         (void)snprintf(c->state_dir, sizeof c->state_dir, "%s", a->state);
     if (a->core)
         (void)snprintf(c->core_path, sizeof c->core_path, "%s", a->core);
+    if (status == TFAAS_OK && a->evidence && !evidence_name_ok(a->evidence))
+        return error_set(error, TFAAS_BAD_REQUEST, "--evidence: unknown source \"%.40s\"",
+                         a->evidence);
+    if (a->evidence)
+        (void)snprintf(c->evidence, sizeof c->evidence, "%s", a->evidence);
     if ((a->state && strlen(a->state) >= sizeof c->state_dir) ||
         (a->core && strlen(a->core) >= sizeof c->core_path))
         return error_set(error, TFAAS_BAD_REQUEST, "path is too long");
@@ -216,6 +227,53 @@ static tfaas_status_t open_tender(struct daemon *d, struct tfaas_error *error)
     return d->tender_ops->start(&options, &d->tender, d->layers, sizeof d->layers, error);
 }
 
+/* --- the keeper --- */
+
+static tfaas_status_t load_keeper(void *owner, uint8_t **state, size_t *size,
+                                  struct tfaas_error *error)
+{
+    struct daemon *d = owner;
+    return store_get_keeper_state(d->store, state, size, error);
+}
+
+static tfaas_status_t save_keeper(void *owner, const uint8_t *state, size_t size,
+                                  struct tfaas_error *error)
+{
+    struct daemon *d = owner;
+    return store_put_keeper_state(d->store, state, size, error);
+}
+
+static tfaas_status_t open_keeper(struct daemon *d, struct tfaas_error *error)
+{
+    uint8_t report_root[32];
+    const char *wanted = d->config.evidence;
+    struct keeper_options options = {.hub = &d->hub,
+                                     .env = &d->evidence,
+                                     .keepers = (unsigned)d->config.keepers,
+                                     .owner = d,
+                                     .load = load_keeper,
+                                     .save = save_keeper,
+                                     .log = daemon_log};
+    if (strcmp(wanted, "none") == 0)
+        return TFAAS_OK;
+    evidence_env_init(&d->evidence);
+    tfaas_status_t status = store_root_seed(d->store, d->evidence.root_seed, error);
+    if (d->tender_ops->identity)
+        d->tender_ops->identity(d->tender, d->evidence.measurement, report_root);
+    if (status == TFAAS_OK)
+        status = evidence_choose(wanted, &d->evidence, &options.source, error);
+    if (status != TFAAS_OK)
+        return status;
+    d->keeper = keeper_open(&options);
+    if (!d->keeper)
+        return error_set(error, TFAAS_NO_SPACE, "out of memory");
+    daemon_log("evidence: %s%s", options.source->name,
+               options.source == &evidence_simulated
+                   ? ": it proves nothing, clients refuse it that do not ask for it"
+                   : "");
+    return TFAAS_OK;
+}
+
 static tfaas_status_t start(struct daemon *d, struct tfaas_error *error)
 {
     if (!loop_open(&d->loop))
@@ -237,6 +295,9 @@ static tfaas_status_t start(struct daemon *d, struct tfaas_error *error)
     d->hub.queue_max = (uint32_t)d->config.queue_max;
     logs_init(&d->logs);
     TAILQ_INIT(&d->deploys);
+    status = open_keeper(d, error);
+    if (status != TFAAS_OK)
+        return status;
     if (!registry_open(d, error))
         return error->status;
     registry_warm(d);
@@ -259,6 +320,8 @@ static int wait_ms(struct daemon *d, uint64_t now)
         return 0;
     }
     wait = earlier(wait, core_hub_timeout_ms(&d->hub));
+    if (d->keeper)
+        wait = earlier(wait, keeper_timeout_ms(d->keeper));
     if (d->connection_count)
         wait = earlier(wait, d->calls ? 250 : 1000);
     if (d->scale_due)
@@ -274,6 +337,8 @@ static void timers(struct daemon *d, uint64_t *ticked, uint64_t *swept)
     if (now - *ticked >= TICK_NS) {
         *ticked = now;
         core_hub_tick(&d->hub);
+        if (d->keeper)
+            keeper_tick(d->keeper);
     }
     if (now - d->scaled_ns >= SCALE_NS)
         autoscale_look(d);
@@ -311,10 +376,16 @@ static bool run(struct daemon *d)
 static void stop(struct daemon *d)
 {
     http_close(d);
+    if (d->keeper)
+        keeper_stop(d->keeper);
     if (d->hub.ops) {
         registry_close(d);
         core_hub_close(&d->hub);
     }
+    if (d->keeper)
+        keeper_free(d->keeper);
+    d->keeper = NULL;
+    sodium_memzero(d->evidence.root_seed, sizeof d->evidence.root_seed);
     if (d->tender)
         d->tender_ops->stop(d->tender);
     if (d->store)

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "core_link.h"
+#include "keeper.h"
 #include "limits.h"
 #include "logs.h"
 #include "loop.h"
@@ -53,7 +54,9 @@ struct function {
     } scale; /* autoscale.c */
     struct function_metrics metrics;
     struct function_log log;
-    struct deploy *deploy; /* being tried, not deployed yet (deploy.c) */
+    struct deploy *deploy;          /* being tried, not deployed yet (deploy.c) */
+    bool encapsulated;              /* plain calls are refused */
+    struct function_grants *grants; /* its bundle waits for them (function_bundle.c) */
     struct function *next_in_bucket;
     TAILQ_ENTRY(function) entry;
 };
@@ -92,7 +95,8 @@ struct call {
     uint64_t start_ns, start_realtime_ns;
 
     bool suspended, upload_done, aborted, replied, must_close, http11;
-    bool chunked; /* the answer has no end but a last chunk or the end of the connection */
+    bool chunked;  /* the answer has no end but a last chunk or the end of the connection */
+    bool problems; /* errors are problem documents */
     struct MHD_Response *response; /* to be queued */
     unsigned status;
 
@@ -107,8 +111,14 @@ struct call {
     void *job;        /* of an operation that answers later */
     void (*job_cancel)(struct call *call);
 
-    /* function */
+    /* function; a sealed call through the gateway has none until the core has named it */
     struct function *function;
+    enum tfaas_sealing sealing; /* 0: a plain call (proxy_sealed.c) */
+    char sealed_ns[64];
+    bool again;     /* the core named a function that was not loaded: the call starts anew */
+    bool kept_lost; /* too much of it was sent already for that */
+    uint8_t *kept;  /* what was sent, until the core has opened it */
+    size_t kept_size, kept_capacity;
     const char *path; /* what the function sees, in `uri` */
     struct core_call core;
     bool started, last_sent, ended;
@@ -136,6 +146,9 @@ struct daemon {
     struct tender *tender;
     char layers[256];
     struct core_hub hub;
+    struct evidence_env evidence;
+    struct keeper *keeper; /* NULL: evidence = none */
+    uint64_t sealed_outcomes[TFAAS_STATUS_COUNT];
     struct registry registry;
     struct logs logs;
     struct metrics metrics;
@@ -166,18 +179,22 @@ struct function *registry_put(struct daemon *d, struct store_function *stored);
 void registry_delete(struct function *function);
 void function_ref(struct function *function);
 void function_unref(struct function *function);
+void function_wake(struct function *function);
 /* A secret changed: functions that use it are loaded anew. */
 void registry_secret_changed(struct daemon *d, const char *name, const char *ns);
 /* Limits and scale labels of a deployment. BAD_REQUEST names what is wrong. */
 struct function_settings {
     uint64_t deadline_ns, memory_limit, min_replicas, max_replicas, factor;
+    bool encapsulated; /* com.tfaas.encapsulation: required */
 };
 tfaas_status_t function_settings_of(const struct config *config, const json_t *spec,
                                     struct function_settings *settings,
                                     struct tfaas_error *error) TFAAS_MUST_USE;
-tfaas_status_t function_bundle(struct daemon *d, const struct store_function *stored,
-                               const struct function_settings *settings, uint8_t **bytes,
-                               size_t *size, struct tfaas_error *error) TFAAS_MUST_USE;
+
+/* function_bundle.c: *bytes is malloc'ed; OK with NULL: core_bundle_ready follows */
+tfaas_status_t function_bundle(struct function *function, uint8_t **bytes, size_t *size,
+                               struct tfaas_error *error) TFAAS_MUST_USE;
+void function_bundle_cancel(struct function *function);
 
 /* autoscale.c */
 /* What clients see: as stored, or more while calls come fast. */
@@ -206,6 +223,11 @@ void call_reply_empty(struct call *call, unsigned status);
 void call_error(struct call *call, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void call_fail(struct call *call, const struct tfaas_error *error);
+/* A problem document (RFC 9457). type: NULL means about:blank. */
+void call_problem(struct call *call, unsigned status, const char *type, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* `response` is taken. */
+void call_reply_response(struct call *call, unsigned status, struct MHD_Response *response);
 /* False after it has replied: memory for held bytes is used up. */
 bool call_body_append(struct call *call, const uint8_t *bytes, size_t size);
 /* Query parameter, decoded, into `to`. False: absent, malformed or too long. */
@@ -235,6 +257,7 @@ void api_time_text(uint64_t realtime_ns, char text[40]); /* RFC 3339, UTC, nanos
 void api_deploy_create(struct call *call);
 void api_deploy_update(struct call *call);
 void deploy_loaded(struct deploy *deploy, tfaas_status_t status, const char *text);
+struct core_link *deploy_link(const struct deploy *deploy);
 /* api_secrets.c: secrets and namespaces */
 void api_secrets_list(struct call *call);
 void api_secret_create(struct call *call);
@@ -251,6 +274,12 @@ void api_info(struct call *call);
 void api_metrics(struct call *call);
 void api_query(struct call *call);
 void api_logs(struct call *call);
+/* api_attested.c: what clients ask before they seal anything */
+void api_evidence(struct call *call);
+void api_domain(struct call *call);
+void api_ohttp_keys(struct call *call);
+bool api_gateway_route(struct call *call); /* POST to the gateway; false after it has replied */
+json_t *api_evidence_info(struct daemon *d);
 /* api_build.c */
 void api_build(struct call *call);
 void api_package_put(struct call *call);
@@ -264,6 +293,8 @@ void proxy_finish_upload(struct call *call);
 void proxy_cancel(struct call *call); /* the answer is of no use any more */
 void proxy_close(struct call *call);
 void proxy_poll(struct call *call); /* makes the response when there is one */
+void proxy_give_up(struct call *call, const char *reason);
+ssize_t proxy_read_stream(void *call, uint64_t position, char *to, size_t most);
 extern const struct core_owner daemon_core_owner;
 struct bhttp_head;
 typedef void (*header_fn)(void *env, const char *name, size_t name_size, const char *value,
@@ -273,10 +304,27 @@ void proxy_headers(struct call *call, const struct bhttp_head *head, header_fn a
 /* The receiver has taken `size` bytes of call->out. */
 void proxy_consumed(struct call *call, size_t size);
 
+/* proxy_sealed.c: calls that only the core can open */
+/* How a request of this content type is sealed, 0: it is plain. */
+enum tfaas_sealing sealed_type(const struct call *call);
+/* /.well-known/ohttp-gateway; false after it has replied. */
+bool sealed_route(struct call *call, const char *ns);
+/* The bound of the content for a sealing. */
+size_t sealed_limit(const struct call *call);
+/* As much as fits into INVOKE; false after it has replied. */
+bool sealed_start(struct call *call, bool last);
+/* Sent bytes stay here until the core has opened the request. */
+void sealed_keep(struct call *call, const uint8_t *bytes, size_t size);
+void sealed_forget(struct call *call);
+void sealed_again(struct call *call); /* when call->again */
+void sealed_ended(struct call *call);
+void sealed_poll(struct call *call);
+const char *sealed_response_type(enum tfaas_sealing sealing);
+
 /* duplex.c: libmicrohttpd answers only after it has read the whole request; for a function that
  * answers while it reads, the answer is written to the socket here, and the connection closes after
  * it. Starts with the head in call->out. */
-bool duplex_start(struct call *call, const struct bhttp_head *head);
+bool duplex_start(struct call *call, const struct bhttp_head *head); /* NULL: a sealed answer */
 void duplex_push(struct call *call); /* after call->out or call->ended changed */
 bool duplex_done(const struct call *call);
 void duplex_free(struct call *call);

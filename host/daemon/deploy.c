@@ -8,6 +8,7 @@
 #include "build.h"
 #include "bundle.h"
 #include "sample.h"
+#include "sealed.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -166,7 +167,38 @@ static tfaas_status_t resolve(struct daemon *d, const char *image, uint8_t *dige
     return status;
 }
 
+/* A sealed package is for one function of one domain; the core refuses it elsewhere, too late for a
+ * clear answer. */
+static tfaas_status_t check_sealed(struct daemon *d, const uint8_t *digest, const char *name,
+                                   const char *ns, struct tfaas_error *error)
+{
+    struct sealed sealed;
+    const char *why = "";
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    tfaas_status_t status = store_get_package(d->store, digest, &bytes, &size, error);
+    if (status == TFAAS_OK && sealed_is((struct span){bytes, size})) {
+        status = sealed_read((struct span){bytes, size}, &sealed, &why);
+        if (status != TFAAS_OK)
+            (void)error_set(error, status, "%s", why);
+        else if (!span_is(sealed.kind, "package") || !span_is(sealed.domain, ns) ||
+                 !span_is(sealed.name, name))
+            status = error_set(error, TFAAS_BAD_REQUEST,
+                               "image: it is sealed as %.*s %.*s of namespace %.*s",
+                               (int)sealed.kind.size, (const char *)sealed.kind.data,
+                               (int)sealed.name.size, (const char *)sealed.name.data,
+                               (int)sealed.domain.size, (const char *)sealed.domain.data);
+    }
+    free(bytes);
+    return status;
+}
+
 /* --- the attempt --- */
+
+struct core_link *deploy_link(const struct deploy *deploy)
+{
+    return deploy->link;
+}
 
 static void deploy_free(struct deploy *deploy)
 {
@@ -229,6 +261,8 @@ void deploy_loaded(struct deploy *deploy, tfaas_status_t status, const char *tex
         keep(deploy);
     else if (status == TFAAS_CORE_LOST)
         call_error(call, 422, "function %s cannot be loaded: its core %.800s", name, text);
+    else if (status == TFAAS_NOT_GRANTED)
+        call_error(call, 403, "function %s cannot be loaded: %.800s", name, text);
     else if (status == TFAAS_UNAVAILABLE || status == TFAAS_NO_SPACE || status == TFAAS_BUSY)
         call_error(call, 503, "function %s cannot be tried now: %.800s", name, text);
     else
@@ -293,6 +327,7 @@ static struct function *make_candidate(struct daemon *d, const char *ns, json_t 
     f->deadline_ns = s.deadline_ns;
     f->memory_limit = s.memory_limit;
     f->min_replicas = s.min_replicas;
+    f->encapsulated = s.encapsulated;
     f->core.wants_cache = true;
     return f;
 }
@@ -316,6 +351,8 @@ static tfaas_status_t begin(struct call *call, json_t *spec, const char *ns, boo
     status = resolve(d, json_string_value(json_object_get(spec, "image")), digest, error);
     if (status == TFAAS_OK)
         status = check_secrets(d, spec, ns, error);
+    if (status == TFAAS_OK)
+        status = check_sealed(d, digest, name, ns, error);
     if (status != TFAAS_OK)
         return status;
     if (d->probes_waiting >= PROBES_WAITING)

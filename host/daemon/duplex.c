@@ -113,11 +113,18 @@ bool duplex_start(struct call *call, const struct bhttp_head *head)
     time_t now = (time_t)(loop_realtime_ns() / NS_PER_S);
     struct tm tm;
     (void)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
-    const char *reason = MHD_get_reason_phrase_for(head->status);
-    int size = snprintf(x->wire, sizeof x->wire, "HTTP/1.1 %u %s\r\nDate: %s\r\n", head->status,
+    unsigned status = head ? head->status : 200;
+    const char *reason = MHD_get_reason_phrase_for(status);
+    int size = snprintf(x->wire, sizeof x->wire, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status,
                         reason ? reason : "", date);
     x->size = (size_t)size;
-    proxy_headers(call, head, put_header, x);
+    if (head) {
+        proxy_headers(call, head, put_header, x);
+    } else {
+        const char *type = sealed_response_type(call->sealing);
+        put_header(x, "Content-Type", 12, type, strlen(type));
+        put_header(x, "Cache-Control", 13, "no-store", 8);
+    }
     static const char last[] = "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
     put(x, last, sizeof last - 1);
     if (!loop_add_writer(&d->loop, &x->watch, call->connection->fd)) {
@@ -125,11 +132,13 @@ bool duplex_start(struct call *call, const struct bhttp_head *head)
         return false;
     }
     call->duplex = x;
-    call->status = head->status;
+    call->status = status;
     uint64_t spent = loop_now_ns() - call->start_ns;
-    metrics_http(&d->metrics, call->method, head->status, spent);
-    metrics_function(&call->function->metrics, head->status, spent);
-    proxy_consumed(call, head->size);
+    metrics_http(&d->metrics, call->method, status, spent);
+    if (head) {
+        metrics_function(&call->function->metrics, status, spent);
+        proxy_consumed(call, head->size);
+    }
     duplex_push(call);
     return true;
 }

@@ -108,6 +108,11 @@ void call_error(struct call *call, unsigned status, const char *format, ...)
     int size = vsnprintf(text, sizeof text - 1, format, args);
     va_end(args);
     size_t used = size < 0 ? 0 : (size_t)size < sizeof text - 2 ? (size_t)size : sizeof text - 2;
+    if (call->problems) {
+        text[used] = 0;
+        call_problem(call, status, NULL, "%s", text);
+        return;
+    }
     text[used++] = '\n';
     struct MHD_Response *response =
         MHD_create_response_from_buffer(used, text, MHD_RESPMEM_MUST_COPY);
@@ -125,6 +130,41 @@ void call_error(struct call *call, unsigned status, const char *format, ...)
             (void)MHD_add_response_header(response, "X-Call-Id", call->call_id);
         if (call->kind == CALL_FUNCTION)
             (void)MHD_add_response_header(response, "X-OpenFaaS-Internal", "tfaasd");
+    }
+    set_response(call, status, response);
+}
+
+void call_reply_response(struct call *call, unsigned status, struct MHD_Response *response)
+{
+    set_response(call, status, response);
+}
+
+void call_problem(struct call *call, unsigned status, const char *type, const char *format, ...)
+{
+    char text[1024], clean[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    (void)text_clean(clean, sizeof clean, (const uint8_t *)text, strlen(text));
+    const char *title = MHD_get_reason_phrase_for(status);
+    json_t *json = json_pack("{s:s,s:s,s:i,s:s}", "type", type ? type : "about:blank", "title",
+                             title ? title : "", "status", (int)status, "detail", clean);
+    char *body = json ? json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    json_decref(json);
+    struct MHD_Response *response =
+        body ? MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE) : NULL;
+    if (response) {
+        (void)MHD_add_response_header(response, "Content-Type", "application/problem+json");
+        (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+        if (call->must_close)
+            (void)MHD_add_response_header(response, "Connection", "close");
+        if (status == 429 || status == 503)
+            (void)MHD_add_response_header(response, "Retry-After", "1");
+        if (status == 426) /* RFC 9110 15.5.22 */
+            (void)MHD_add_response_header(response, "Upgrade", "ohttp");
+    } else {
+        free(body);
     }
     set_response(call, status, response);
 }
@@ -256,7 +296,7 @@ static enum MHD_Result queue_response(struct call *call)
     call->response = NULL;
     call->replied = true;
     metrics_http(&d->metrics, call->method, call->status, spent);
-    if (call->kind == CALL_FUNCTION && call->function)
+    if (call->kind == CALL_FUNCTION && call->function && !call->sealing)
         metrics_function(&call->function->metrics, call->status, spent);
     enum MHD_Result result = MHD_queue_response(call->mhd, call->status, response);
     MHD_destroy_response(response);

@@ -51,8 +51,9 @@
 #define CORE_FUNCTIONS_MAX  512u  /* functions kept loaded */
 #define CORE_READY_NS       (10 * NS_PER_S)
 #define CORE_LOAD_NS        (30 * NS_PER_S)
-#define CORE_GRACE_NS       (1 * NS_PER_S) /* past its deadline without END: the core is killed */
-#define CORE_CANCEL_NS      (5 * NS_PER_S) /* from CANCEL to END */
+#define CORE_GRACE_NS       (1 * NS_PER_S)  /* past its deadline without END: the core is killed */
+#define CORE_CANCEL_NS      (5 * NS_PER_S)  /* from CANCEL to END */
+#define CORE_DRAIN_NS       (5 * NS_PER_S)  /* a core that is to be replaced: for what runs in it */
 #define CORE_ANSWER_NS      (10 * NS_PER_S) /* from CALL to ANSWER: longer, and it is killed */
 #define CORE_QUESTIONS_MAX  1024u           /* that wait for one core */
 #define CORE_BACKOFF_MIN_NS (50 * NS_PER_MS)
@@ -70,6 +71,20 @@
 #define CORE_TEXT_MAX  4096u /* of an error or log line that came from a core */
 #define PROBES_MAX     4u    /* deploys being tried at the same time */
 #define PROBES_WAITING 64u
+
+/* --- attested invocation --- */
+#define SEALED_OVERHEAD     4096u /* of one message/ohttp-req above its content */
+#define SEALED_KEEP_MAX     (TFAAS_SEALED_WHOLE_MAX + 64u * 1024) /* kept until opened */
+#define KEEPERS_MAX         2u                                    /* keepers */
+#define KEEPER_RETRY_MIN_NS (NS_PER_S / 4) /* after a failure, doubled with each */
+#define KEEPER_RETRY_MAX_NS (30 * NS_PER_S)
+#define KEEPER_WORKER_MIN_NS                                                                       \
+    (10 * NS_PER_S) /* one that gets no lease is replaced, not more often */
+#define KEEPER_GRANT_NS      (10 * NS_PER_S) /* a load waits for its grants */
+#define KEEPER_WAIT_NS       (8 * NS_PER_S)  /* a client waits for a statement */
+#define KEEPER_STALE_S       10u             /* how long a statement may be cached that is due */
+#define EVIDENCE_NONCE_NS    (NS_PER_S / 4)  /* evidence over a client's own nonce: one each */
+#define EVIDENCE_NONCE_BURST 8u              /* or so many at once */
 
 /* --- logs --- */
 #define LOG_FUNCTION_MAX  (64 * KIB)

@@ -162,7 +162,7 @@ static void http_text(FILE *out, struct daemon *d)
     head(out, "tfaas_connections", "gauge", "Open connections.");
     (void)fprintf(out, "tfaas_connections %u\n", d->connection_count);
     head(out, "tfaas_cores", "gauge", "Cores alive.");
-    (void)fprintf(out, "tfaas_cores %u\n", d->hub.links_up);
+    (void)fprintf(out, "tfaas_cores %u\n", d->hub.links_up - d->hub.keepers_up);
     head(out, "tfaas_core_starts_total", "counter", "Cores started.");
     (void)fprintf(out, "tfaas_core_starts_total %llu\n", (unsigned long long)d->hub.launches);
     static const char *const codes[] = {"none", "core", "compiled", "cached"};
@@ -175,6 +175,28 @@ static void http_text(FILE *out, struct daemon *d)
     (void)fprintf(out, "tfaas_core_lost_total %llu\n", (unsigned long long)d->hub.lost);
 }
 
+static void attested_text(FILE *out, struct daemon *d)
+{
+    struct keeper_numbers n = {.active = false};
+    if (d->keeper)
+        keeper_numbers(d->keeper, &n);
+    head(out, "tfaas_evidence_fetched_total", "counter", "Evidence obtained from the platform.");
+    (void)fprintf(out, "tfaas_evidence_fetched_total %llu\n", (unsigned long long)n.fetched);
+    head(out, "tfaas_leases_total", "counter", "Leases that workers have taken.");
+    (void)fprintf(out, "tfaas_leases_total %llu\n", (unsigned long long)n.leases);
+    head(out, "tfaas_keepers", "gauge", "Keepers that are ready.");
+    (void)fprintf(out, "tfaas_keepers %u\n", (unsigned)n.active + (unsigned)n.standby);
+    head(out, "tfaas_keeper_lost_total", "counter", "Keepers that ended.");
+    (void)fprintf(out, "tfaas_keeper_lost_total %llu\n", (unsigned long long)n.lost);
+    head(out, "tfaas_keeper_handovers_total", "counter", "Times a second keeper got the keys.");
+    (void)fprintf(out, "tfaas_keeper_handovers_total %llu\n", (unsigned long long)n.handovers);
+    head(out, "tfaas_sealed_calls_total", "counter", "Encapsulated calls, by what came of them.");
+    for (unsigned i = 0; i < TFAAS_STATUS_COUNT; i++)
+        if (d->sealed_outcomes[i])
+            (void)fprintf(out, "tfaas_sealed_calls_total{outcome=\"%s\"} %llu\n",
+                          tfaas_status_name(i), (unsigned long long)d->sealed_outcomes[i]);
+}
+
 bool metrics_text(struct daemon *d, char **text, size_t *size)
 {
     FILE *out = open_memstream(text, size);
@@ -182,6 +204,7 @@ bool metrics_text(struct daemon *d, char **text, size_t *size)
         return false;
     functions_text(out, d);
     http_text(out, d);
+    attested_text(out, d);
     bool failed = ferror(out) != 0;
     if (fclose(out) != 0 || failed) {
         free(*text);

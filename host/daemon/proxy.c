@@ -90,6 +90,8 @@ bool proxy_route(struct call *call, const char *after)
     call->kind = CALL_FUNCTION;
     call->body_limit = d->config.max_body;
     struct function *f = find(d, after, size);
+    call->sealing = sealed_type(call);
+    call->problems = call->sealing != 0;
     if (!f) {
         char name[128];
         (void)text_clean(name, sizeof name, (const uint8_t *)after, size);
@@ -100,6 +102,8 @@ bool proxy_route(struct call *call, const char *after)
         call_error(call, 405, "method %.20s is not allowed", call->method);
         return false;
     }
+    if (call->sealing)
+        call->body_limit = sealed_limit(call);
     function_ref(f);
     call->function = f;
     call->path = after[size] ? after + size : "/";
@@ -231,20 +235,14 @@ static size_t make_head(struct call *call)
 
 /* --- start, upload --- */
 
-/* A function scaled to zero is served like any other; the call makes it count as running again. */
-static void scale_up(struct function *f)
-{
-    struct tfaas_error error;
-    if (store_scale_function(f->daemon->store, f->stored.name, f->stored.ns, f->min_replicas,
-                             &error) != TFAAS_OK)
-        daemon_log("function %s: %s", f->key, error.text);
-    f->stored.replicas = f->min_replicas;
-}
-
 /* Starts the invocation with what has been kept back, `last` if that is all of the content. */
 static void start(struct call *call, bool last)
 {
     struct function *f = call->function;
+    if (call->sealing) {
+        (void)sealed_start(call, last);
+        return;
+    }
     if (!f->deployed) {
         call_error(call, 404, "function not found: %s", f->key);
         return;
@@ -252,8 +250,7 @@ static void start(struct call *call, bool last)
     size_t head_size = make_head(call);
     if (head_size == 0)
         return;
-    if (f->stored.replicas == 0)
-        scale_up(f);
+    function_wake(f);
     size_t first = TFAAS_PAYLOAD_MAX - head_size;
     if (first >= call->body_size)
         first = call->body_size;
@@ -284,6 +281,7 @@ static bool send_rest(struct call *call)
     if (call->body_size == 0 || call->ended)
         return true;
     size_t taken = core_call_send(&call->core, call->body, call->body_size, false);
+    sealed_keep(call, call->body, taken);
     memmove(call->body, call->body + taken, call->body_size - taken);
     call->body_size -= taken;
     return call->body_size == 0;
@@ -308,13 +306,18 @@ size_t proxy_upload(struct call *call, const uint8_t *bytes, size_t size)
         return size;
     }
     size_t taken = 0;
+    if (call->again)
+        sealed_again(call);
     if (!call->started && !call->ended) {
         taken = keep_back(call, bytes, size);
         if (!call->response && call->body_size == HTTP_UPLOAD_HOLD)
             start(call, false);
     }
-    if (call->started && !call->ended && taken < size && send_rest(call))
-        taken += core_call_send(&call->core, bytes + taken, size - taken, false);
+    if (call->started && !call->ended && taken < size && send_rest(call)) {
+        size_t sent = core_call_send(&call->core, bytes + taken, size - taken, false);
+        sealed_keep(call, bytes + taken, sent);
+        taken += sent;
+    }
     /* Over, perhaps since a moment ago (no place for it): read on, so that the client can read the
      * answer. Nothing would wake the call if it waited for room. */
     if (call->ended || call->response)
@@ -325,6 +328,8 @@ size_t proxy_upload(struct call *call, const uint8_t *bytes, size_t size)
 
 void proxy_finish_upload(struct call *call)
 {
+    if (call->again)
+        sealed_again(call);
     if (!call->started)
         start(call, true);
     if (call->response || call->ended || call->last_sent)
@@ -352,7 +357,18 @@ static void reply_failure(struct call *call)
     if (call->core.load_failed && status != TFAAS_BUSY && status != TFAAS_UNAVAILABLE &&
         status != TFAAS_NO_SPACE)
         status = TFAAS_BAD_PACKAGE;
+    if (call->core.status == TFAAS_NOT_GRANTED) /* what its owner must do is no secret */
+        status = TFAAS_NOT_GRANTED;
     switch (status) {
+    case TFAAS_ENCAPSULATION_REQUIRED:
+        call_problem(call, code, NULL,
+                     "function %s takes encapsulated requests only (message/ohttp-req; see "
+                     "/.well-known/ohttp-gateway)",
+                     f->key);
+        break;
+    case TFAAS_NOT_GRANTED:
+        call_problem(call, code, NULL, "function %s: %s", f->key, call->core.reason);
+        break;
     case TFAAS_DEADLINE:
         limit_text(call, limit, sizeof limit);
         call_error(call, code, "function %s: deadline exceeded, its time limit is %s%s%s", f->key,
@@ -486,7 +502,7 @@ void proxy_consumed(struct call *call, size_t size)
     }
 }
 
-static ssize_t read_stream(void *env, uint64_t position, char *to, size_t most)
+ssize_t proxy_read_stream(void *env, uint64_t position, char *to, size_t most)
 {
     struct call *call = env;
     (void)position;
@@ -514,8 +530,8 @@ static struct MHD_Response *whole_response(struct call *call, const struct bhttp
     struct MHD_Response *response;
     uint64_t declared = declared_length(head);
     if (strcmp(call->method, "HEAD") == 0 && declared != MHD_SIZE_UNKNOWN)
-        return MHD_create_response_from_callback(declared, HTTP_STREAM_BLOCK, read_stream, call,
-                                                 NULL);
+        return MHD_create_response_from_callback(declared, HTTP_STREAM_BLOCK, proxy_read_stream,
+                                                 call, NULL);
     response = MHD_create_response_from_buffer_with_free_callback_cls(call->out_size - head->size,
                                                                       own + head->size, free, own);
     if (response)
@@ -541,8 +557,8 @@ static void reply_function(struct call *call)
         response = whole_response(call, &head);
     } else {
         uint64_t declared = declared_length(&head);
-        response =
-            MHD_create_response_from_callback(declared, HTTP_STREAM_BLOCK, read_stream, call, NULL);
+        response = MHD_create_response_from_callback(declared, HTTP_STREAM_BLOCK, proxy_read_stream,
+                                                     call, NULL);
         call->chunked = call->http11 && declared == MHD_SIZE_UNKNOWN;
         proxy_consumed(call, head.size);
     }
@@ -558,8 +574,14 @@ static void reply_function(struct call *call)
 
 void proxy_poll(struct call *call)
 {
+    if (call->again)
+        sealed_again(call);
     if (call->response || !call->started || call->duplex)
         return;
+    if (call->sealing) {
+        sealed_poll(call);
+        return;
+    }
     if (call->ended && call->core.status != TFAAS_OK)
         reply_failure(call);
     else if (call->ended || call->out_size)
@@ -577,6 +599,8 @@ void proxy_cancel(struct call *call)
     free(call->out);
     call->out = NULL;
     call->out_size = call->out_at = call->out_capacity = 0;
+    call->again = false;
+    sealed_forget(call);
 }
 
 void proxy_close(struct call *call)
@@ -586,156 +610,3 @@ void proxy_close(struct call *call)
         function_unref(call->function);
     call->function = NULL;
 }
-
-/* --- what the link says --- */
-
-static struct call *call_of(struct core_call *core)
-{
-    return (struct call *)(void *)((char *)core - offsetof(struct call, core));
-}
-
-static struct function *function_of(struct core_function *core)
-{
-    return (struct function *)(void *)((char *)core - offsetof(struct function, core));
-}
-
-static void give_up(struct call *call, const char *reason)
-{
-    core_call_cancel(&call->core);
-    call->ended = true;
-    call->core.status = TFAAS_NO_SPACE;
-    (void)snprintf(call->core.reason, sizeof call->core.reason, "%s", reason);
-    if (call->duplex)
-        duplex_push(call);
-    call_resume(call);
-}
-
-static void on_data(struct core_call *core, const uint8_t *bytes, size_t size)
-{
-    struct call *call = call_of(core);
-    struct daemon *d = call->daemon;
-    if (call->out_at && call->out_at >= call->out_size / 2) { /* what was read makes room */
-        call->out_size -= call->out_at;
-        memmove(call->out, call->out + call->out_at, call->out_size);
-        call->out_at = 0;
-    }
-    if (size > call->out_capacity - call->out_size) {
-        size_t capacity = call->out_capacity ? call->out_capacity * 2 : size;
-        while (capacity < call->out_size + size)
-            capacity *= 2;
-        uint8_t *out = realloc(call->out, capacity);
-        if (!out) {
-            give_up(call, "out of memory");
-            return;
-        }
-        call->out = out;
-        call->out_capacity = capacity;
-    }
-    memcpy(call->out + call->out_size, bytes, size);
-    call->out_size += size;
-    if (call->upload_done) {
-        if (call->duplex)
-            duplex_push(call);
-        else
-            call_resume(call);
-        return;
-    }
-    /* libmicrohttpd cannot answer before it has read the request: hold what a function says
-     * meanwhile, or a function that copies its input would wait for ever. */
-    if (d->held_total + size > HTTP_HELD_TOTAL) {
-        give_up(call, "too many bytes of answers wait for the end of their requests");
-        return;
-    }
-    call->held += size;
-    d->held_total += size;
-    call->out_credited += size;
-    core_call_consumed(core, size);
-    struct bhttp_head head;
-    const char *why;
-    if (call->duplex)
-        duplex_push(call);
-    else if (call->http11 && call->out_size >= HTTP_DUPLEX_AFTER &&
-             strcmp(call->method, "HEAD") != 0 &&
-             bhttp_read_head(call->out, call->out_size, &head, &why) == TFAAS_OK &&
-             !duplex_start(call, &head))
-        give_up(call, "out of memory");
-}
-
-static void on_end(struct core_call *core)
-{
-    struct call *call = call_of(core);
-    struct function *f = call->function;
-    call->ended = true;
-    call->end_ns = call->daemon->hub.now_ns;
-    f->metrics.work += core->work;
-    f->metrics.cpu_ns += core->cpu_ns;
-    if (core->peak_memory > f->metrics.peak_memory)
-        f->metrics.peak_memory = core->peak_memory;
-    if (call->duplex)
-        duplex_push(call);
-    call_resume(call);
-}
-
-static void on_room(struct core_call *core)
-{
-    call_resume(call_of(core));
-}
-
-static void on_log(struct core_function *core, const char *text, size_t size)
-{
-    struct function *f = function_of(core);
-    logs_add(&f->daemon->logs, &f->log, loop_realtime_ns(), text, size);
-}
-
-static void on_loaded(struct core_function *core, tfaas_status_t status, const char *text)
-{
-    struct function *f = function_of(core);
-    if (f->deploy) {
-        deploy_loaded(f->deploy, status, text);
-        return;
-    }
-    if (f->core.code == TFAAS_CODE_COMPILED) /* what was given along, if anything, did not open */
-        store_drop_cache(f->daemon->store, f->stored.ns, f->stored.digest);
-    if (status == TFAAS_OK)
-        return;
-    const char *what = tfaas_status_text(status);
-    on_log(core, what, strlen(what));
-    while (*text) {
-        size_t size = strcspn(text, "\n");
-        on_log(core, text, size);
-        text += size + (text[size] == '\n');
-    }
-}
-
-static void on_cache(struct core_function *core, const uint8_t *bytes, size_t size)
-{
-    struct function *f = function_of(core);
-    store_put_cache(f->daemon->store, f->stored.ns, f->stored.digest, bytes, size);
-}
-
-static tfaas_status_t on_bundle(struct core_function *core, uint8_t **bytes, size_t *size,
-                                struct tfaas_error *error)
-{
-    struct function *f = function_of(core);
-    struct function_settings s = {.deadline_ns = f->deadline_ns, .memory_limit = f->memory_limit};
-    tfaas_status_t status = function_bundle(f->daemon, &f->stored, &s, bytes, size, error);
-    if (status != TFAAS_OK) {
-        daemon_log("function %s: %s", f->key, error->text);
-        on_log(core, error->text, strlen(error->text));
-    }
-    return status;
-}
-
-static void on_event(const char *domain, const char *text)
-{
-    daemon_log("core of %s %s", domain, text);
-}
-
-const struct core_owner daemon_core_owner = {.bundle = on_bundle,
-                                             .log = on_log,
-                                             .loaded = on_loaded,
-                                             .cache = on_cache,
-                                             .data = on_data,
-                                             .end = on_end,
-                                             .room = on_room,
-                                             .event = on_event};

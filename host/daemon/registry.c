@@ -4,9 +4,6 @@
  */
 #include "daemon.h"
 
-#include "bundle.h"
-
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +140,7 @@ struct function *registry_put(struct daemon *d, struct store_function *stored)
     f->min_replicas = s.min_replicas;
     f->max_replicas = s.max_replicas;
     f->factor = s.factor;
+    f->encapsulated = s.encapsulated;
     f->scale.raised = 0;
     return f;
 }
@@ -156,6 +154,7 @@ void function_unref(struct function *f)
 {
     if (--f->refs)
         return;
+    function_bundle_cancel(f);
     function_log_clear(&f->daemon->logs, &f->log);
     function_metrics_free(&f->metrics);
     store_function_free(&f->stored);
@@ -177,6 +176,18 @@ void registry_delete(struct function *f)
     function_log_clear(&f->daemon->logs, &f->log);
     f->ns = NULL;
     function_unref(f);
+}
+
+/* A function scaled to zero is served like any other; the call makes it count as running again. */
+void function_wake(struct function *f)
+{
+    struct tfaas_error error;
+    if (f->stored.replicas != 0)
+        return;
+    if (store_scale_function(f->daemon->store, f->stored.name, f->stored.ns, f->min_replicas,
+                             &error) != TFAAS_OK)
+        daemon_log("function %s: %s", f->key, error.text);
+    f->stored.replicas = f->min_replicas;
 }
 
 static bool uses_secret(const struct function *f, const char *name)
@@ -267,7 +278,7 @@ void registry_close(struct daemon *d)
     r->buckets = NULL;
 }
 
-/* --- settings and bundle --- */
+/* --- settings --- */
 
 static const char *text_of(const json_t *spec, const char *map, const char *key)
 {
@@ -287,6 +298,23 @@ static tfaas_status_t count_label(const json_t *spec, const char *key, uint64_t 
                          "label %s: \"%.64s\" is not a number from %llu to %llu", key, text,
                          (unsigned long long)low, (unsigned long long)high);
     *value = n;
+    return TFAAS_OK;
+}
+
+/* A label or an annotation: whichever the client's tool can set. */
+static tfaas_status_t encapsulation(const json_t *spec, bool *required, struct tfaas_error *error)
+{
+    static const char *const maps[] = {"labels", "annotations"};
+    for (size_t i = 0; i < 2; i++) {
+        const char *text = text_of(spec, maps[i], "com.tfaas.encapsulation");
+        if (!text || !*text)
+            continue;
+        *required |= strcmp(text, "required") == 0;
+        if (strcmp(text, "required") != 0 && strcmp(text, "optional") != 0)
+            return error_set(error, TFAAS_BAD_REQUEST,
+                             "%s com.tfaas.encapsulation: \"%.64s\" is not required or optional",
+                             maps[i], text);
+    }
     return TFAAS_OK;
 }
 
@@ -332,119 +360,7 @@ tfaas_status_t function_settings_of(const struct config *config, const json_t *s
                              &s->max_replicas, error);
     if (status == TFAAS_OK)
         status = count_label(spec, "com.openfaas.scale.factor", 0, 100, &s->factor, error);
-    return status;
-}
-
-static struct span span_of_text(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
-static size_t fill_env(const json_t *spec, struct bundle_pair *env)
-{
-    size_t count = 0;
-    const char *process = json_string_value(json_object_get(spec, "envProcess"));
-    if (process && *process)
-        env[count++] = (struct bundle_pair){span_of_text("fprocess"), span_of_text(process)};
-    const char *key;
-    json_t *value;
-    json_object_foreach(json_object_get(spec, "envVars"), key, value)
-    {
-        if (count >= BUNDLE_ENV_MAX || !json_is_string(value))
-            continue; /* refused at deploy */
-        if (count && strcmp(key, "fprocess") == 0)
-            continue;
-        env[count++] = (struct bundle_pair){
-            span_of_text(key),
-            {(const uint8_t *)json_string_value(value), json_string_length(value)}};
-    }
-    return count;
-}
-
-static tfaas_status_t fill_secrets(struct daemon *d, const struct store_function *stored,
-                                   struct bundle *bundle, struct tfaas_error *error)
-{
-    size_t index;
-    json_t *each;
-    json_array_foreach(json_object_get(stored->spec, "secrets"), index, each)
-    {
-        const char *name = json_string_value(each);
-        uint8_t *value;
-        size_t size;
-        if (!name || bundle->secret_count >= BUNDLE_SECRETS_MAX)
-            continue; /* refused at deploy */
-        tfaas_status_t status = store_get_secret(d->store, name, stored->ns, &value, &size, error);
-        if (status == TFAAS_NOT_FOUND)
-            return error_set(error, TFAAS_BAD_REQUEST, "unable to find secret: %s", name);
-        if (status != TFAAS_OK)
-            return status;
-        bundle->secrets[bundle->secret_count++] =
-            (struct bundle_pair){span_of_text(name), {value, size}};
-    }
-    return TFAAS_OK;
-}
-
-static void bundle_error(const struct bundle *bundle, tfaas_status_t status,
-                         struct tfaas_error *error)
-{
-    size_t size = bundle->package.size;
-    for (size_t i = 0; i < bundle->env_count; i++)
-        size += bundle->env[i].name.size + bundle->env[i].value.size;
-    for (size_t i = 0; i < bundle->secret_count; i++)
-        size += bundle->secrets[i].name.size + bundle->secrets[i].value.size;
-    if (status == TFAAS_TOO_LARGE)
-        (void)error_set(error, status,
-                        "package, environment and secrets together are %zu bytes, the bound is %u",
-                        size, TFAAS_LOAD_MAX);
-    else
-        (void)error_set(error, status, "cannot make the load bundle: %s",
-                        tfaas_status_text(status));
-}
-
-tfaas_status_t function_bundle(struct daemon *d, const struct store_function *stored,
-                               const struct function_settings *settings, uint8_t **bytes,
-                               size_t *size, struct tfaas_error *error)
-{
-    struct bundle bundle = {.name = span_of_text(stored->name),
-                            .memory_limit = settings->memory_limit,
-                            .deadline_ns = settings->deadline_ns,
-                            .response_limit = FUNCTION_RESPONSE_MAX,
-                            .log_limit = FUNCTION_LOG_MAX,
-                            .hostcall_limit = FUNCTION_HOSTCALL_MAX};
-    uint8_t *package = NULL, *cache = NULL;
-    size_t package_size = 0, cache_size = 0;
-    bundle.env = calloc(BUNDLE_ENV_MAX + 1, sizeof *bundle.env);
-    bundle.secrets = calloc(BUNDLE_SECRETS_MAX, sizeof *bundle.secrets);
-    tfaas_status_t status =
-        bundle.env && bundle.secrets ? TFAAS_OK : error_set(error, TFAAS_NO_SPACE, "out of memory");
     if (status == TFAAS_OK)
-        status = store_get_package(d->store, stored->digest, &package, &package_size, error);
-    if (status == TFAAS_OK)
-        status = fill_secrets(d, stored, &bundle, error);
-    if (status == TFAAS_OK) {
-        bundle.package = (struct span){package, package_size};
-        bundle.env_count = fill_env(stored->spec, bundle.env);
-        if (store_get_cache(d->store, stored->ns, stored->digest, &cache, &cache_size))
-            bundle.cache = (struct span){cache, cache_size};
-        status = bundle_write(&bundle, bytes, size);
-        if (status == TFAAS_TOO_LARGE && cache) { /* the core compiles instead */
-            bundle.cache = (struct span){NULL, 0};
-            status = bundle_write(&bundle, bytes, size);
-        }
-        if (status != TFAAS_OK)
-            bundle_error(&bundle, status, error);
-    }
-    for (size_t i = 0; i < bundle.secret_count; i++) {
-        union {
-            const uint8_t *read;
-            uint8_t *own;
-        } value = {.read = bundle.secrets[i].value.data};
-        sodium_memzero(value.own, bundle.secrets[i].value.size);
-        free(value.own);
-    }
-    free(bundle.env);
-    free(bundle.secrets);
-    free(package);
-    free(cache);
+        status = encapsulation(spec, &s->encapsulated, error);
     return status;
 }

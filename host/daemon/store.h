@@ -20,9 +20,10 @@
 
 struct store;
 
-/* Makes STATE (0700) with secret.key, payload-secret (0600) and the database when they are not
- * there. Refuses: another tfaasd holds the lock (CONFLICT), a database that is corrupt, of a newer
- * schema or whose key is gone (INTERNAL, text tells the recovery), key files others can read. */
+/* A database of an earlier schema is brought to this one. Makes STATE (0700) with secret.key,
+ * payload-secret (0600) and the database when they are not there. Refuses: another tfaasd holds the
+ * lock (CONFLICT), a database that is corrupt, of a newer schema or whose key is gone (INTERNAL,
+ * text tells the recovery), key files others can read. */
 tfaas_status_t store_open(struct store **store, const char *state_dir,
                           struct tfaas_error *error) TFAAS_MUST_USE;
 void store_close(struct store *store);
@@ -88,9 +89,21 @@ tfaas_status_t store_delete_secret(struct store *store, const char *name, const 
 tfaas_status_t store_get_secret(struct store *store, const char *name, const char *ns,
                                 uint8_t **value, size_t *size,
                                 struct tfaas_error *error) TFAAS_MUST_USE;
-/* JSON array of {"name","namespace"}; caller owns it. */
+/* JSON array of {"name","namespace"}, and "type":"sealed" of a sealed object; caller owns it. */
 tfaas_status_t store_list_secrets(struct store *store, const char *ns, json_t **list,
                                   struct tfaas_error *error) TFAAS_MUST_USE;
+
+/* --- attested invocation --- */
+/* The seed of the simulated root, STATE/simulated-root.key (0600), made when it is not there. */
+tfaas_status_t store_root_seed(struct store *store, uint8_t seed[32],
+                               struct tfaas_error *error) TFAAS_MUST_USE;
+#define STORE_KEEPER_STATE_MAX (64u * 1024)
+/* What a keeper sealed to its platform: opaque. */
+tfaas_status_t store_put_keeper_state(struct store *store, const uint8_t *state, size_t size,
+                                      struct tfaas_error *error) TFAAS_MUST_USE;
+/* *state is malloc'ed. NOT_FOUND: none was put. */
+tfaas_status_t store_get_keeper_state(struct store *store, uint8_t **state, size_t *size,
+                                      struct tfaas_error *error) TFAAS_MUST_USE;
 
 /* --- namespaces; the default one (openfaas-fn) always exists --- */
 #define STORE_DEFAULT_NAMESPACE "openfaas-fn"

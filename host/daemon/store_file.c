@@ -204,6 +204,22 @@ static tfaas_status_t payload_secret_load(struct store *store, struct tfaas_erro
     return TFAAS_OK;
 }
 
+tfaas_status_t store_root_seed(struct store *store, uint8_t seed[32], struct tfaas_error *error)
+{
+    uint8_t fresh[32];
+    size_t size = 0;
+    randombytes_buf(fresh, sizeof fresh);
+    tfaas_status_t status =
+        key_file_load(store, "simulated-root.key", fresh, sizeof fresh, seed, 32, &size, error);
+    sodium_memzero(fresh, sizeof fresh);
+    if (status == TFAAS_OK && size != 32)
+        status = error_set(error, TFAAS_INTERNAL,
+                           "%s/simulated-root.key holds %zu bytes, not 32: put it back from your "
+                           "copy, or remove it and seal everything again",
+                           store->path, size);
+    return status;
+}
+
 tfaas_status_t store_keys_load(struct store *store, bool must_exist, struct tfaas_error *error)
 {
     uint8_t fresh[crypto_kdf_KEYBYTES], key[crypto_kdf_KEYBYTES];

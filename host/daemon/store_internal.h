@@ -102,6 +102,7 @@ tfaas_status_t store_check_images(struct store *store, struct tfaas_error *error
 tfaas_status_t store_check_functions(struct store *store, struct tfaas_error *error);
 tfaas_status_t store_check_secrets(struct store *store, struct tfaas_error *error);
 tfaas_status_t store_check_namespaces(struct store *store, struct tfaas_error *error);
+tfaas_status_t store_check_keeper(struct store *store, struct tfaas_error *error);
 /* Counts on; called inside a transaction. */
 tfaas_status_t store_next_revision(struct store *store, uint64_t *revision,
                                    struct tfaas_error *error);

@@ -5,6 +5,8 @@
  */
 #include "store_internal.h"
 
+#include "sealed.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,8 +200,9 @@ tfaas_status_t store_list_secrets(struct store *store, const char *ns, json_t **
     *list = NULL;
     if (!store_namespace_ok(ns))
         return error_set(error, TFAAS_BAD_REQUEST, "malformed namespace");
-    tfaas_status_t status = store_query(
-        store, error, &statement, "SELECT name FROM secrets WHERE ns = ?1 ORDER BY name", "t", ns);
+    tfaas_status_t status =
+        store_query(store, error, &statement,
+                    "SELECT name, sealed FROM secrets WHERE ns = ?1 ORDER BY name", "t", ns);
     json_t *names = json_array();
     if (!names && status == TFAAS_OK)
         status = error_set(error, TFAAS_INTERNAL, "out of memory");
@@ -208,8 +211,19 @@ tfaas_status_t store_list_secrets(struct store *store, const char *ns, json_t **
         if (status != TFAAS_OK || !row)
             break;
         const char *name = store_column_text(statement, 0);
-        if (json_array_append_new(
-                names, json_pack("{s:s, s:s}", "name", name ? name : "", "namespace", ns)) != 0)
+        uint8_t *value = NULL;
+        size_t size = 0;
+        status = open_sealed(store, statement, 1, name ? name : "", ns, &value, &size, error);
+        if (status != TFAAS_OK)
+            break;
+        /* Whether an owner sealed it is no secret; what it holds stays inside. */
+        bool is_sealed = sealed_is((struct span){value, size});
+        sodium_memzero(value, size);
+        free(value);
+        json_t *item = json_pack("{s:s, s:s}", "name", name ? name : "", "namespace", ns);
+        if (item && is_sealed)
+            (void)json_object_set_new(item, "type", json_string("sealed"));
+        if (json_array_append_new(names, item) != 0)
             status = error_set(error, TFAAS_INTERNAL, "out of memory");
     }
     sqlite3_finalize(statement);

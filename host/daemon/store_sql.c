@@ -14,8 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define APPLICATION_ID 0x54466153 /* "TFaS" */
+
+/* Since version 2 */
+#define SCHEMA_KEEPER                                                                              \
+    "CREATE TABLE keeper_state (id INTEGER PRIMARY KEY CHECK (id = 1), state BLOB NOT NULL,"       \
+    " seal BLOB NOT NULL) STRICT;"
 
 static const char schema[] =
     "BEGIN IMMEDIATE;"
@@ -30,7 +35,7 @@ static const char schema[] =
     " created_at INTEGER NOT NULL, revision INTEGER NOT NULL, seal BLOB NOT NULL,"
     " PRIMARY KEY (ns, name)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE secrets (ns TEXT NOT NULL REFERENCES namespaces(name), name TEXT NOT NULL,"
-    " sealed BLOB NOT NULL, PRIMARY KEY (ns, name)) STRICT, WITHOUT ROWID;"
+    " sealed BLOB NOT NULL, PRIMARY KEY (ns, name)) STRICT, WITHOUT ROWID;" SCHEMA_KEEPER
     "CREATE INDEX images_digest ON images (digest);"
     "CREATE INDEX functions_digest ON functions (digest);";
 
@@ -379,12 +384,14 @@ static tfaas_status_t read_pragma(struct store *store, const char *sql, int64_t 
     return status;
 }
 
-static tfaas_status_t check_identity(struct store *store, struct tfaas_error *error)
+static tfaas_status_t check_identity(struct store *store, int64_t *schema_version,
+                                     struct tfaas_error *error)
 {
     int64_t application = 0, version = 0;
     tfaas_status_t status = read_pragma(store, "PRAGMA application_id", &application, error);
     if (status == TFAAS_OK)
         status = read_pragma(store, "PRAGMA user_version", &version, error);
+    *schema_version = version;
     if (status != TFAAS_OK)
         return status;
     if (application != APPLICATION_ID)
@@ -394,8 +401,20 @@ static tfaas_status_t check_identity(struct store *store, struct tfaas_error *er
                          "database %s/tfaas.db has schema %lld, this tfaasd knows %d: start the "
                          "newer tfaasd that wrote it",
                          store->path, (long long)version, SCHEMA_VERSION);
-    return version == SCHEMA_VERSION ? TFAAS_OK
-                                     : damaged_file(store, "it has no schema version", error);
+    return version >= 1 ? TFAAS_OK : damaged_file(store, "it has no schema version", error);
+}
+
+/* From an earlier schema to this one, as one change. */
+static tfaas_status_t upgrade(struct store *store, int64_t version, struct tfaas_error *error)
+{
+    if (version == SCHEMA_VERSION)
+        return TFAAS_OK;
+    tfaas_status_t status = store_begin(store, error);
+    if (status != TFAAS_OK)
+        return status;
+    status =
+        execute(store, SCHEMA_KEEPER "PRAGMA user_version = 2", "cannot upgrade the tables", error);
+    return store_end(store, status, error);
 }
 
 static tfaas_status_t check_structure(struct store *store, struct tfaas_error *error)
@@ -444,6 +463,7 @@ static tfaas_status_t check_rows(struct store *store, struct tfaas_error *error)
 tfaas_status_t store_db_open(struct store *store, struct tfaas_error *error)
 {
     struct stat st;
+    int64_t version = 0;
     tfaas_status_t status = TFAAS_OK;
     if (fstatat(store->state_fd, "tfaas.db", &st, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno != ENOENT)
@@ -460,12 +480,16 @@ tfaas_status_t store_db_open(struct store *store, struct tfaas_error *error)
     if (status == TFAAS_OK)
         status = connect_to(store, "tfaas.db", error);
     if (status == TFAAS_OK)
-        status = check_identity(store, error);
+        status = check_identity(store, &version, error);
     if (status == TFAAS_OK)
         status = check_structure(store, error);
     if (status == TFAAS_OK)
         status = check_rows(store, error);
     if (status == TFAAS_OK)
         status = start_log(store, error);
+    if (status == TFAAS_OK)
+        status = upgrade(store, version, error);
+    if (status == TFAAS_OK)
+        status = store_check_keeper(store, error);
     return status;
 }

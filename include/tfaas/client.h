@@ -5,7 +5,7 @@
  * EXAMPLE (tests/unit/client/example.c compiles and runs these lines)
  *
  *     struct tfaas_client_options options = {.url = "http://127.0.0.1:8080", .policy = policy};
- *     struct tfaas_request request = {.function = "hello-js", .body = {"world", 5}};
+ *     struct tfaas_request request = {.function = "hello", .body = {(const uint8_t *)"world", 5}};
  *     struct tfaas_client *client = NULL;
  *     struct tfaas_response *response = NULL;
  *     struct tfaas_failure failure;
@@ -244,8 +244,9 @@ enum tfaas_form {
 
 #define TFAAS_CALL_RECEIPT    1u /* flags: ask for a receipt, fail without a valid one */
 #define TFAAS_CALL_NO_SESSION 2u /* neither use nor ask for a session */
-#define TFAAS_CALL_GATEWAY    4u /* send it to /.well-known/ohttp-gateway: no name in the outer URL \
-                                  */
+#define TFAAS_CALL_GATEWAY                                                                         \
+    4u /* send it to /.well-known/ohttp-gateway: no name in the outer URL                          \
+        */
 /* A host that lies about a key or a session makes the client send a call twice, and could have
  * both run. With this a call is sent once, and fails instead. */
 #define TFAAS_CALL_ONCE 8u

@@ -63,8 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     if (data[0] % 3 == 0) {
+        AUTO(lists) revocation_lists_t *lists = sk_X509_CRL_new_null();
         AUTO(certs)
-        certificates_t *all = evidence_pem_certificates(&c, (struct span){data + 1, size - 1}, "x");
+        certificates_t *all =
+            evidence_pem_bundle(&c, (struct span){data + 1, size - 1}, lists, "x");
         check((all != NULL) == (a.error[0] == 0));
         check(!all || (sk_X509_num(all) >= 1 && sk_X509_num(all) <= (int)EVIDENCE_CERTS_MAX));
     } else if (data[0] % 3 == 1) {

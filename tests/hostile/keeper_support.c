@@ -112,10 +112,10 @@ struct answer *call(struct core *core, enum tfaas_op op, const void *request, si
     static uint32_t id;
     struct tfaas_slot slot;
     if (core->clock_s)
-        core_put(core,
-                 (struct tfaas_slot){.kind = TFAAS_CLOCK,
-                                     .arg = {core->clock_s * UINT64_C(1000000000)}},
-                 NULL, 0);
+        core_put(
+            core,
+            (struct tfaas_slot){.kind = TFAAS_CLOCK, .arg = {core->clock_s * UINT64_C(1000000000)}},
+            NULL, 0);
     core_put(core, (struct tfaas_slot){.kind = TFAAS_CALL, .id = ++id, .arg = {op}}, request, size);
     while (core_next(core, &slot, answer.bytes, 10000)) {
         answer.size = slot.size;
@@ -140,8 +140,8 @@ struct span answer_field(const struct answer *answer, unsigned n)
         value = cbor_bytes(&c);
     }
     if (c.failed || n > pairs)
-        give_up("an answer", answer->status == TFAAS_OK ? "misses a field"
-                                                        : (const char *)answer->bytes);
+        give_up("an answer",
+                answer->status == TFAAS_OK ? "misses a field" : (const char *)answer->bytes);
     return value;
 }
 

@@ -5,7 +5,9 @@
 /* clang-format off */
 /* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/sealed_client.c tests/support/sealed_test.c tests/support/identity_double.c flags: -Wl,--wrap=identity_key,--wrap=identity_signing_secret,--wrap=identity_lease,--wrap=identity_instance */
 /* clang-format on */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "sealed_test.h"
 
 #include "base64url.h"
@@ -254,8 +256,8 @@ static void run_many(unsigned count, unsigned cancel)
         (void)client_invoke(&sealed_core, ECHO, &many[i].call, many[i].call.sealed_size,
                             20 * SECOND, client_now_s() * SECOND);
     for (unsigned i = 0; cancel && i < count; i += cancel)
-        core_send(&sealed_core,
-                  (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = first_id + i}, NULL, 0);
+        core_send(&sealed_core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = first_id + i}, NULL,
+                  0);
     for (unsigned ended = 0; ended < count;) {
         if (!core_receive(&sealed_core, &slot, payload, 5000)) {
             CHECK(false, "%u of %u calls ended", ended, count);

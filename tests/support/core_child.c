@@ -56,6 +56,7 @@ void core_child_start(struct core_child *core)
             _exit(98);
         if (core_child_hook)
             core_child_hook(core->window);
+        plat_linux_report_enter(plat_domain());
         plat_linux_attach(core->window);
         /* Whatever a test makes the core do, it does under the worker's system calls. */
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !filter_install(WORKER))
@@ -219,16 +220,22 @@ void core_load(struct core_child *core, uint32_t id, const struct core_config *c
     uint8_t *bytes;
     size_t size;
     core_bundle(config, &bytes, &size);
+    core_load_bundle(core, id, bytes, size, config->want_cache, answer);
+    free(bytes);
+}
+
+void core_load_bundle(struct core_child *core, uint32_t id, const uint8_t *bytes, size_t size,
+                      bool want_cache, struct core_answer *answer)
+{
     for (size_t at = 0; at < size; at += TFAAS_PAYLOAD_MAX) {
         size_t piece = size - at < TFAAS_PAYLOAD_MAX ? size - at : TFAAS_PAYLOAD_MAX;
         core_send(core,
                   (struct tfaas_slot){.kind = TFAAS_LOAD,
-                                      .flags = config->want_cache ? TFAAS_WANT_CACHE : 0,
+                                      .flags = want_cache ? TFAAS_WANT_CACHE : 0,
                                       .id = id,
                                       .arg = {size, at}},
                   bytes + at, piece);
     }
-    free(bytes);
     memset(answer, 0, sizeof *answer);
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
     struct tfaas_slot slot;

@@ -59,6 +59,9 @@ void core_child_stop(struct core_child *core);
 void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_size);
 void core_load(struct core_child *core, uint32_t id, const struct core_config *config,
                struct core_answer *answer);
+/* The same of a bundle that is there already. */
+void core_load_bundle(struct core_child *core, uint32_t id, const uint8_t *bytes, size_t size,
+                      bool want_cache, struct core_answer *answer);
 /* Starts without waiting; returns the invocation id. `last`: the body is whole. */
 uint32_t core_begin(struct core_child *core, uint32_t function, const char *method,
                     const char *path, const char *const *headers, const void *body, size_t size,

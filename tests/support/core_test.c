@@ -18,6 +18,8 @@ static void give_up(const char *what, const char *name)
 void core_test_prepare(void)
 {
     const char *why = plat_linux_prepare();
+    static const uint8_t measurement[PLAT_MEASUREMENT_SIZE] = "a core of tests";
+    (void)plat_linux_report_prepare(measurement);
     if (why || !core_prepare(&why))
         give_up("the core is not ready:", why);
 }

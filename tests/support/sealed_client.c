@@ -1,5 +1,7 @@
 /* sealed_client.c - see sealed_client.h. Test code: any surprise ends the test with a message. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "sealed_client.h"
 
 #include "base64url.h"

@@ -1,5 +1,7 @@
 /* sealed_test.c - see sealed_test.h. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "sealed_test.h"
 
 #include "plat/linux/linux.h"
