@@ -129,6 +129,14 @@ class Calls(Case):
         self.core.now += 700
         client.request("hello", session=False)
 
+    def test_another_key_of_the_same_id(self):
+        client = self.client()
+        client.request("hello", session=False)
+        self.core.request_secret = secrets.token_bytes(32)
+        self.assertEqual(client.request("hello", session=False, content="x").text, "x")
+        self.core.request_secret = secrets.token_bytes(32)
+        self.fails("request_not_opened", client.request, "hello", session=False, once=True)
+
     def test_cache_control(self):
         client = self.client()
         self.core.cache_control = "max-age=60"
@@ -321,11 +329,17 @@ class Verification(Case):
                 ("a lease of another domain", "lease_mismatch", {"lease": {2: "other"}}),
                 ("a lease of another core", "lease_mismatch", {"lease": {9: other * 48}}),
                 ("a lease that ended", "lease_expired", {"lease": {5: 1, 6: 2}}),
-                ("no lease", "lease_missing", {"domain": {7: []}}),
                 ("another KEM", "lease_form", {"lease": {7: other * 43}}),
                 ("a malformed lease", "lease_form", {"lease": {3: other * 15}})):
             with self.subTest(what):
                 self.lie(code, **faults)
+
+    def test_a_domain_without_a_worker(self):
+        self.core.faults = {"domain": {7: []}}
+        self.assertTrue(self.client().verify().ok)
+        self.assertTrue(self.client().seal_secret("name", b"value"))
+        self.fails("lease_missing", self.client().request, "hello")
+        self.assertEqual(self.core.calls, [])
 
     def test_swapped_leases(self):
         another = Core(domain="other", identity=self.core.identity, measurement=self.core.measurement)

@@ -26,7 +26,7 @@ def drive(source: AsyncIterator[T]) -> Iterator[T]:
     try:
         while True:
             try:
-                part = run(source.__anext__())
+                part: T = run(source.__anext__())
             except StopAsyncIteration:
                 return
             yield part

@@ -134,7 +134,7 @@ class Client(_OneHost):
     def stream(self, name: str, method: str = "POST", path: str = "/", headers: Any = None,
                content: bytes | str | Iterable[bytes] | None = None, **options: Any) -> Iterator[httpx.Response]:
         """As request(), the answer in pieces as they open: authentic, but whole only when they end without an error."""
-        opened = run(self._engine.call(self._call(name, method, path, headers, content, options)))
+        opened: Opened = run(self._engine.call(self._call(name, method, path, headers, content, options)))
         response = _response(opened, _SealedStream(opened), httpx.Request(method, self._engine.base_url))
         try:
             yield response
@@ -277,7 +277,7 @@ class Transport(_AnyHost, httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         engine, call = self._call(request)
-        opened = run(engine.call(call))
+        opened: Opened = run(engine.call(call))
         return _response(opened, _SealedStream(opened))
 
     def close(self) -> None:

@@ -166,8 +166,10 @@ class Engine:
             try:
                 return await self._attempt(domain, call, anew)
             except TfaasError as error:
-                anew = error.code == "key_unknown"
-                if error.code in ("key_unknown", "session_unknown"):
+                # A key's id is one byte: under another key of the same id a request does not open.
+                reason = "key_unknown" if error.code == "request_not_opened" else error.code
+                anew = reason == "key_unknown"
+                if reason in ("key_unknown", "session_unknown"):
                     domain.session = None
                 elif error.code == "date_refused" and error.offset_s is not None:
                     if self._date_offset_s == error.offset_s:
@@ -175,9 +177,9 @@ class Engine:
                     self._date_offset_s = int(error.offset_s)  # type: ignore[call-overload]
                 else:
                     raise
-                if once or error.code in mended:
+                if once or reason in mended:
                     raise
-                mended.add(error.code)
+                mended.add(reason)
 
     async def _attempt(self, domain: _Domain, call: Call, anew: bool) -> Opened:
         session = self._session(domain, call)
@@ -216,7 +218,7 @@ class Engine:
             return SessionExchange(session, sequence)
         lease = self._lease(report)
         if lease is None:
-            raise TfaasError("lease_expired", "every lease ends now")
+            raise TfaasError("lease_expired", "every lease ends now") if report.leases else TfaasError("lease_missing")
         whole = call.options.form == "whole"
         if whole and call.stream is not None:
             raise usage("content: a stream cannot go whole")

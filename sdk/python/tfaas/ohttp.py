@@ -42,7 +42,7 @@ def read_key_configuration(data: bytes) -> KeyConfiguration:
     size = c.be(2)
     if size != c.left or size < 4 or size % 4:
         raise Malformed("key configuration: the suites are not a row of four-byte pairs to its end")
-    aeads = []
+    aeads: list[int] = []
     while c.left:
         kdf, aead = c.be(2), c.be(2)
         if kdf == KDF_SHA256 and len(aeads) < SUITES_MAX:
