@@ -101,9 +101,10 @@ def _payload(data: bytes) -> tuple[int, bytes]:
     """Count and root. It is the one text that there is of the two."""
     try:
         payload = parse_json(data)
-        count, root = payload.get("count"), unbase64url(payload.get("root"), 32)
+        count: Any = payload.get("count")
+        root = unbase64url(payload.get("root"), 32)
         if is_int(count) and data == b'{"count":%d,"root":"%s"}' % (count, base64url(root).encode()):
-            return count, root  # type: ignore[return-value]
+            return count, root
     except Malformed:
         pass
     raise _invalid("the JWS has another payload than a count and a root")

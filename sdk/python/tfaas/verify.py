@@ -351,8 +351,9 @@ class _Verifier:
         except TfaasError as error:
             self._fail("leases", error.code, expected, error.args[0])
         self.check("leases", True, "", expected, "they are")
-        self.check("lease-times", bool(live), "lease_expired" if envelopes else "lease_missing", "one lease that lives",
-                   f"{len(live)} of {len(envelopes)}")
+        # Where no worker runs there is nobody to call yet; evidence and sealing key hold all the same.
+        self.check("lease-times", bool(live) or not envelopes, "lease_expired", "one that lives, if there are any",
+                   f"{len(live)} of {len(envelopes)}{'' if envelopes else ': no worker runs'}")
         self.report.leases = live
 
 

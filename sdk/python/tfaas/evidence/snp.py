@@ -188,8 +188,8 @@ def _key_certificate(data: bytes | None) -> Certificate:
     return found[0]
 
 
-def _bundle(data: bytes | None, ark: Certificate, at: int) -> tuple[list[Certificate], int]:
-    """The intermediate and, if at all, the pinned ARK; revocation lists, where there are any, are the ARK's and clear
+def _bundle(data: bytes | None, vek: Certificate, ark: Certificate, at: int) -> tuple[list[Certificate], int]:
+    """The key's CA and, if at all, the pinned ARK; revocation lists, where there are any, are the ARK's and clear
     all of them. With the earliest end of a list."""
     if data is None:
         raise Rejection("no CA bundle")
@@ -200,8 +200,8 @@ def _bundle(data: bytes | None, ark: Certificate, at: int) -> tuple[list[Certifi
         if "malformed" in str(error):
             raise Rejection("CA bundle: not a list of PEM certificates") from None
         raise
-    if any(one.subject == one.issuer and one.raw != ark.raw for one in found):
-        raise Rejection("CA bundle: holds another root than the pinned ARK")
+    if any((one.subject, one.issuer) != (vek.issuer, ark.subject) and one.raw != ark.raw for one in found):
+        raise Rejection("CA bundle: holds another CA than the key's and the pinned ARK")
     for one in lists:
         one.check(ark, at, usage=False)
         for each in found:
@@ -219,7 +219,7 @@ def appraise_snp(evidence: Evidence, roots: Roots, out: Appraisal) -> None:
     report.check_form()
     vek = _key_certificate(evidence.vek)
     generation, ark = _generation_of(vek, report, roots)
-    bundle, ends = _bundle(evidence.ca, ark, evidence.at_unix)
+    bundle, ends = _bundle(evidence.ca, vek, ark, evidence.at_unix)
     path = find_path(vek, bundle, ark, 3, "VEK chain")
     out.expires_unix = min(ends, verify_path(path, ark, evidence.at_unix, "VEK chain"))
     if vek.is_ca:
