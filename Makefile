@@ -174,8 +174,13 @@ $(B)/tests/sealed_tool: tests/tools/sealed_tool.c $(COMMON_HOST_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) $^ -lsodium -o $@
 
+# A clock that lies, for tfaasd in e2e tests.
+$(B)/tests/clock_shim.so: tests/tools/clock_shim.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared $< -o $@
+
 .PHONY: test-build
-test-build: all asan $(B)/tests/sealed_tool $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh

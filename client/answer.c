@@ -268,36 +268,6 @@ bool answering_head(struct answering *a, unsigned status, const char *content_ty
     return true;
 }
 
-static bool keep_raw(struct answering *a, const void *data, size_t size)
-{
-    size_t most = a->sealed ? CLIENT_WHOLE_MAX + CONTENT_SLACK : PLAIN_MAX;
-    if (size > most || a->raw_size > most - size)
-        return a->sealed ? fail(a, TFAAS_CLIENT_RESPONSE_TOO_LARGE,
-                                "response: more than 1 MiB in one message")
-                         : true; /* enough of it to tell */
-    uint8_t *bigger = realloc(a->raw, a->raw_size + size);
-    if (!bigger)
-        return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
-    a->raw = bigger;
-    memcpy(a->raw + a->raw_size, data, size);
-    a->raw_size += size;
-    return true;
-}
-
-bool answering_body(struct answering *a, const void *data, size_t size)
-{
-    struct cursor in = cursor_of(data, size);
-    if (size == 0)
-        return true;
-    if (a->plain_seen || a->sealing->form == TFAAS_FORM_WHOLE)
-        return keep_raw(a, data, size);
-    if (a->sealing->form == TFAAS_FORM_SESSION && !take_session_nonce(a, &in))
-        return !a->error;
-    return cursor_left(&in) == 0 || take_chunks(a, &in, false);
-}
-
-/* --- what it is --- */
-
 static client_error_t classify(unsigned status, const char *type)
 {
     if (strcmp(type, TYPE_KEY) == 0)
@@ -324,6 +294,40 @@ static client_error_t plain_answer(struct answering *a)
     json_decref(root);
     return a->error;
 }
+
+/* Nobody may make a caller read on and on: of an answer in clear enough is enough. */
+static bool keep_raw(struct answering *a, const void *data, size_t size)
+{
+    size_t most = a->sealed ? CLIENT_WHOLE_MAX + CONTENT_SLACK : PLAIN_MAX;
+    if (size > most || a->raw_size > most - size) {
+        if (a->sealed)
+            return fail(a, TFAAS_CLIENT_RESPONSE_TOO_LARGE,
+                        "response: more than 1 MiB in one message");
+        (void)plain_answer(a);
+        return false;
+    }
+    uint8_t *bigger = realloc(a->raw, a->raw_size + size);
+    if (!bigger)
+        return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
+    a->raw = bigger;
+    memcpy(a->raw + a->raw_size, data, size);
+    a->raw_size += size;
+    return true;
+}
+
+bool answering_body(struct answering *a, const void *data, size_t size)
+{
+    struct cursor in = cursor_of(data, size);
+    if (size == 0)
+        return true;
+    if (a->plain_seen || a->sealing->form == TFAAS_FORM_WHOLE)
+        return keep_raw(a, data, size);
+    if (a->sealing->form == TFAAS_FORM_SESSION && !take_session_nonce(a, &in))
+        return !a->error;
+    return cursor_left(&in) == 0 || take_chunks(a, &in, false);
+}
+
+/* --- what it is --- */
 
 /* A problem that the core itself states, inside the sealed answer. */
 static client_error_t core_problem(struct answering *a)

@@ -77,19 +77,33 @@ static char *file_text(const char *path)
     return text;
 }
 
+/* Seconds of one transfer; 0: what the library takes. */
+static bool timeout_ms(const struct cli_client *options, unsigned *to)
+{
+    char *rest = "";
+    long seconds = options->timeout ? strtol(options->timeout, &rest, 10) : 0;
+    *to = (unsigned)seconds * 1000u;
+    if (!options->timeout || (options->timeout[0] && !*rest && seconds >= 1 && seconds <= 86400))
+        return true;
+    fprintf(stderr, "tfaas: --timeout: not a number of seconds, 1 to 86400\n");
+    return false;
+}
+
 struct tfaas_client *cli_open(const struct cli_client *options, const char *url, unsigned flags,
                               int *exit_code)
 {
     struct tfaas_failure failure;
     struct tfaas_client *client = NULL;
     char *policy = cli_policy(options), *collateral = file_text(options->collateral);
+    unsigned timeout = 0;
     *exit_code = CLI_USAGE;
-    if (policy && (!options->collateral || collateral)) {
+    if (policy && (!options->collateral || collateral) && timeout_ms(options, &timeout)) {
         const struct tfaas_client_options client_options = {.url = url,
                                                             .domain = options->domain,
                                                             .policy = policy,
                                                             .collateral = collateral,
                                                             .cache_folder = options->cache,
+                                                            .timeout_ms = timeout,
                                                             .flags = flags};
         enum tfaas_client_error error = tfaas_client_open(&client_options, &client, &failure);
         *exit_code = cli_failed(error, &failure);
