@@ -4,7 +4,7 @@
 set -u
 mode=${1:-long}
 clang=${CLANG:-clang-14}
-flags="-std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Icommon -Icore -Ihost -I."
+flags="-std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Icommon -Icore -Ihost -I. -Itests/support"
 passed=0 failed=0
 mkdir -p build/fuzz
 for source in tests/fuzz/*.c; do
