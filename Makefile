@@ -181,7 +181,7 @@ fuzz:
 	@tests/fuzz/run.sh long
 
 # --- figures, long runs, housekeeping ---
-bench: all $(B)/bench-core $(B)/bench-worker
+bench: all $(BENCH_PROGRAMS) $(B)/tests/sealed_tool
 	@scripts/deps.sh bench
 	@python3 bench/run.py $(BENCH_ARGS)
 soak: all
