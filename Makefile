@@ -33,7 +33,7 @@ CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
 HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c)
 HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
-    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha384.c simulated.c statement.c)
+    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha256.c sha384.c simulated.c statement.c)
 # What tests of the client link (tests/rules.sh adds common/status.c).
 CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
 CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
@@ -188,7 +188,7 @@ fuzz:
 	@tests/fuzz/run.sh long
 
 # --- figures, long runs, housekeeping ---
-bench: all $(B)/bench-core $(B)/bench-worker
+bench: all $(BENCH_PROGRAMS) $(B)/tests/sealed_tool
 	@scripts/deps.sh bench
 	@python3 bench/run.py $(BENCH_ARGS)
 soak: all

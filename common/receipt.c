@@ -36,14 +36,14 @@ static void put_number(crypto_hash_sha256_state *state, uint64_t value)
     uint8_t bytes[8];
     struct writer w = writer_of(bytes, sizeof(bytes));
     writer_varint(&w, value);
-    crypto_hash_sha256_update(state, bytes, w.at);
+    sha256_update(state, bytes, w.at);
 }
 
 static void put_vector(crypto_hash_sha256_state *state, struct span s)
 {
     put_number(state, s.size);
     if (s.size)
-        crypto_hash_sha256_update(state, s.data, s.size);
+        sha256_update(state, s.data, s.size);
 }
 
 void receipt_hash_head(crypto_hash_sha256_state *state, const struct bhttp_head *head)
@@ -77,10 +77,10 @@ void receipt_hash_head(crypto_hash_sha256_state *state, const struct bhttp_head 
 void receipt_leaf(struct span claims, uint8_t leaf[32])
 {
     crypto_hash_sha256_state state;
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, (const uint8_t[]){0}, 1);
-    crypto_hash_sha256_update(&state, claims.data, claims.size);
-    crypto_hash_sha256_final(&state, leaf);
+    sha256_init(&state);
+    sha256_update(&state, (const uint8_t[]){0}, 1);
+    sha256_update(&state, claims.data, claims.size);
+    sha256_final(&state, leaf);
 }
 
 static void hash_node(uint8_t node[32], const uint8_t left[32], const uint8_t right[32])
@@ -88,7 +88,7 @@ static void hash_node(uint8_t node[32], const uint8_t left[32], const uint8_t ri
     uint8_t bytes[65] = {1};
     memcpy(bytes + 1, left, 32);
     memcpy(bytes + 33, right, 32);
-    crypto_hash_sha256(node, bytes, sizeof(bytes));
+    sha256(node, bytes, sizeof(bytes));
 }
 
 /* RFC 9162 splits at the largest power of two below the count. From below that is: pairs are

@@ -12,6 +12,7 @@ for source in tests/fuzz/*.c; do
     [ -n "$line" ] || continue
     needs=${line%%libs:*} libs=""
     needs=${needs%%flags:*}
+    case "$needs " in *" common/sha256.c "*) ;; *" common/hkdf.c "* | *" common/receipt.c "*) needs="$needs common/sha256.c" ;; esac
     case $line in *libs:*) for l in ${line##*libs:}; do libs="$libs -l$l"; done ;; esac
     name=$(basename "$source" .c)
     binary=build/fuzz/$name corpus=build/fuzz/corpus-$name
