@@ -26,11 +26,6 @@ static tfaas_status_t not_opened(const char **why, const char *text)
 
 /* --- hashes --- */
 
-static bool is_ours(struct span name)
-{
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
-}
-
 static void put_number(crypto_hash_sha256_state *state, uint64_t value)
 {
     uint8_t bytes[8];
@@ -60,13 +55,13 @@ void receipt_hash_head(crypto_hash_sha256_state *state, const struct bhttp_head 
         put_vector(state, head->path);
     }
     for (size_t at = 0; bhttp_next_field(head->fields, &at, &name, &value);)
-        if (!is_ours(name)) {
+        if (!bhttp_field_reserved(name)) {
             writer_vector(&section, name.data, name.size);
             writer_vector(&section, value.data, value.size);
         }
     put_number(state, section.at);
     for (size_t at = 0; bhttp_next_field(head->fields, &at, &name, &value);)
-        if (!is_ours(name)) {
+        if (!bhttp_field_reserved(name)) {
             put_vector(state, name);
             put_vector(state, value);
         }

@@ -17,11 +17,6 @@
 #define NAME_MAX_SIZE  63u
 #define ROUTE          "/function/"
 
-static bool is_ours(struct span name)
-{
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
-}
-
 /* --- Binary HTTP --- */
 
 /* May another event be had without waiting? */
@@ -223,7 +218,7 @@ static void put_fields(struct writer *w, struct span fields)
 {
     struct span name, value;
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);) {
-        if (is_ours(name))
+        if (bhttp_field_reserved(name))
             continue;
         writer_vector(w, name.data, name.size);
         writer_vector(w, value.data, value.size);
