@@ -218,12 +218,12 @@ install: all $(B)/tfaas.pc
 clean:
 	rm -rf $(B)
 help:
-	@echo "make demo        install what is missing, build, show the main job"
+	@echo "make demo        install what is missing, build, show the main job, in clear and attested"
 	@echo "make test        install what is missing, build, pass the tests"
 	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
-	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
-	@echo "make bench-core  microseconds inside the core, into build/bench.json"
+	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"
+	@echo "make bench-core  microseconds inside the core, starts, evidence: into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
 	@echo "make soak        growth over a million calls, into build/soak.json"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
