@@ -166,8 +166,8 @@ class BinaryHttp(unittest.TestCase):
 
 class Forms(unittest.TestCase):
     def test_cbor_has_one_form_each(self):
-        for text in ("00", "17", "1818", "190100", "1a00010000", "1b0000000100000000", "1bffffffffffffffff", "4161", "6161",
-                     "8201a10102", "f4", "f5", "a0"):
+        for text in ("00", "17", "1818", "190100", "1a00010000", "1b0000000100000000", "1bffffffffffffffff", "4161",
+                     "6161", "8201a10102", "f4", "f5", "a0"):
             self.assertEqual(cbor.encode(cbor.decode(unhex(text))).hex(), text)
         for text in ("", "1817", "190017", "1a0000ffff", "1b00000000ffffffff", "20", "5f4161ff", "4261", "61ff", "6100",
                      "9f01ff", "a201010101", "a202010101", "a1616101ff", "c001", "f6", "f93c00", "0000", "818181818181",

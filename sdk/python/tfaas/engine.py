@@ -81,7 +81,8 @@ class Engine:
 
     async def _get(self, what: str, query: str, most: int, extensions: Mapping[str, Any]) -> tuple[bytes, int]:
         """(body, seconds it may be kept)"""
-        answer = await self._carrier.send("GET", f"{self.base_url}/.well-known/tfaas/{what}{query}", {}, None, extensions)
+        url = f"{self.base_url}/.well-known/tfaas/{what}{query}"
+        answer = await self._carrier.send("GET", url, {}, None, extensions)
         if answer.status != 200:
             await answer.close()
             code = "unavailable" if answer.status in (429, 503) else "host_refused"
@@ -94,7 +95,8 @@ class Engine:
             raise TfaasError("host_refused", f"{what}: HTTP 200, empty")
         return body, min(int(match.group(1)), MAX_AGE_MOST_S) if match else _FOREVER
 
-    async def _fetch(self, domain: _Domain, evidence: Fetched | None, extensions: Mapping[str, Any]) -> tuple[Fetched, int]:
+    async def _fetch(self, domain: _Domain, evidence: Fetched | None,
+                     extensions: Mapping[str, Any]) -> tuple[Fetched, int]:
         """All of it, or, with `evidence`, a new domain statement to go with that."""
         if evidence is None:
             nonce = secrets.token_bytes(32) if self._fresh else b""
@@ -236,7 +238,8 @@ class Engine:
             fields.append((b"tfaas-receipt", b"1"))
         if asks_session:
             fields.append((b"tfaas-session", b"1"))
-        path = f"/function/{target.function}.{target.domain}".encode("ascii") + (b"" if target.rest == b"/" else target.rest)
+        rest = b"" if target.rest == b"/" else target.rest
+        path = f"/function/{target.function}.{target.domain}".encode("ascii") + rest
         request = bhttp.Request(call.method.encode("latin-1", "replace"), self._scheme.encode("ascii"),
                                 self._authority.encode("ascii"), path, [*fields, *call.fields])
         return Message(request, call.body, call.stream)
