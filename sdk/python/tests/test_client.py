@@ -57,10 +57,11 @@ class Calls(Case):
                     yield b"abc"
             core = self.core
             async with tfaas.AsyncClient(URL, core.policy, transport=core.transport, clock=lambda: core.now) as client:
-                self.assertTrue((await client.verify()).ok)
                 calls = [client.request("hello", content=str(i), receipt=True) for i in range(9)]
                 answers = await asyncio.gather(*calls)
                 self.assertEqual([answer.text for answer in answers], [str(i) for i in range(9)])
+                self.assertEqual(sum("evidence" in path for path in core.paths), 1, "they waited for one verification")
+                self.assertTrue((await client.verify()).ok)
                 self.assertEqual((await client.request("hello", content=pieces())).text, "abc" * 3)
                 async with client.stream("hello", content=b"z") as response:
                     self.assertEqual(await response.aread(), b"z")
