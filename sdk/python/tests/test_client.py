@@ -10,6 +10,17 @@ import tfaas
 from case import URL, Case
 from core import Signer, public_key
 
+class Waiting(httpx.AsyncBaseTransport):
+    """Others run while an answer is on its way."""
+
+    def __init__(self, core):
+        self._transport = core.transport
+
+    async def handle_async_request(self, request):
+        await asyncio.sleep(0.001)
+        return await self._transport.handle_async_request(request)
+
+
 class Calls(Case):
     def test_forms(self):
         client = self.client()
@@ -56,7 +67,7 @@ class Calls(Case):
                     await asyncio.sleep(0)
                     yield b"abc"
             core = self.core
-            async with tfaas.AsyncClient(URL, core.policy, transport=core.transport, clock=lambda: core.now) as client:
+            async with tfaas.AsyncClient(URL, core.policy, transport=Waiting(core), clock=lambda: core.now) as client:
                 calls = [client.request("hello", content=str(i), receipt=True) for i in range(9)]
                 answers = await asyncio.gather(*calls)
                 self.assertEqual([answer.text for answer in answers], [str(i) for i in range(9)])
@@ -90,8 +101,10 @@ class Calls(Case):
         self.assertEqual(tfaas.info_of(client.request("hello")).form, "session")
         self.core.sessions.clear()
         self.fails("session_unknown", client.request, "hello", once=True)
-        self.core.now += 3700
-        self.assertEqual(tfaas.info_of(client.request("hello", session=False)).form, "chunked")
+        client.request("hello")
+        self.assertEqual(tfaas.info_of(client.request("hello")).form, "session")
+        self.core.now += 3700  # its age, as the core told it
+        self.assertEqual(tfaas.info_of(client.request("hello")).form, "chunked")
 
     def test_keys_and_leases_are_renewed(self):
         client = self.client()
@@ -121,6 +134,13 @@ class Calls(Case):
         self.assertEqual(client.request("hello", session=False, content="x").text, "x")
         self.core.request_secret = secrets.token_bytes(32)
         self.fails("request_not_opened", client.request, "hello", session=False, once=True)
+
+    def test_evidence_is_fetched_again_when_it_is_too_old(self):
+        client = self.client({**self.core.policy, "maximum_age_s": 60})
+        for later in (0, 40, 20):
+            self.core.now += later
+            client.request("hello", session=False)
+        self.assertEqual(sum("evidence" in path for path in self.core.paths), 2)
 
     def test_cache_control(self):
         client = self.client()
