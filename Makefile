@@ -33,7 +33,7 @@ CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
 HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c)
 HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
-    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha384.c simulated.c statement.c)
+    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha256.c sha384.c simulated.c statement.c)
 # What tests of the client link (tests/rules.sh adds common/status.c).
 CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
 CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
@@ -139,6 +139,8 @@ include bench/core/build.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
 PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
+# What tests/unit/client/cli.c runs and looks at.
+$(B)/tests/unit/client/cli: $(B)/tfaas $(B)/libtfaas.so $(B)/libtfaas.a
 $(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
 $(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
 	@mkdir -p $(@D)
@@ -196,7 +198,7 @@ fuzz:
 	@tests/fuzz/run.sh long
 
 # --- figures, long runs, housekeeping ---
-bench: all $(B)/bench-core $(B)/bench-worker
+bench: all $(BENCH_PROGRAMS) $(B)/tests/sealed_tool
 	@scripts/deps.sh bench
 	@python3 bench/run.py $(BENCH_ARGS)
 soak: all
@@ -211,23 +213,27 @@ lint:
 tcb:
 	@scripts/tcb.sh
 PREFIX ?= /usr/local
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
+$(B)/tfaas.pc: packaging/tfaas.pc.in include/tfaas/version.h FORCE
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/.*TFAAS_VERSION "\(.*\)"/\1/p' include/tfaas/version.h)|" $< > $@
+install: all $(B)/tfaas.pc
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
 	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
 	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 include/tfaas/evidence.h include/tfaas/status.h $(DESTDIR)$(PREFIX)/include/tfaas/
-	install -m 644 packaging/tfaasd.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(addprefix include/tfaas/,client.h evidence.h status.h) $(DESTDIR)$(PREFIX)/include/tfaas/
+	install -m 644 packaging/tfaasd.1 packaging/tfaas.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(B)/tfaas.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 clean:
 	rm -rf $(B)
 help:
-	@echo "make demo        install what is missing, build, show the main job"
+	@echo "make demo        install what is missing, build, show the main job, in clear and attested"
 	@echo "make test        install what is missing, build, pass the tests"
 	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
-	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
-	@echo "make bench-core  microseconds inside the core, into build/bench.json"
+	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"
+	@echo "make bench-core  microseconds inside the core, starts, evidence: into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
 	@echo "make soak        growth over a million calls, into build/soak.json"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"

@@ -200,7 +200,10 @@ static client_error_t attempt(struct tfaas_client *client, const struct tfaas_re
     if (form != TFAAS_FORM_SESSION || !client->verified) {
         error = tfaas_client_verify(client, 0, failure);
         lease = error ? NULL : client_lease(client);
-        if (!error && !lease)
+        if (!error && !lease && client->verification.lease_count == 0)
+            error = client_fail(failure, TFAAS_CLIENT_LEASE_MISSING, "%s",
+                                tfaas_client_error_text(TFAAS_CLIENT_LEASE_MISSING));
+        else if (!error && !lease)
             error = client_fail(failure, TFAAS_CLIENT_LEASE_EXPIRED, "every lease ends now");
     }
     if (!error)
@@ -237,11 +240,13 @@ enum tfaas_client_error tfaas_client_call(struct tfaas_client *client,
     while (!error) {
         int64_t offset = client->date_offset_s;
         error = attempt(client, request, out, failure ? failure : &own);
-        if (error == TFAAS_CLIENT_KEY_UNKNOWN || error == TFAAS_CLIENT_SESSION_UNKNOWN)
+        /* A key's id is one byte: under another key of the same id a request does not open. */
+        bool key = error == TFAAS_CLIENT_KEY_UNKNOWN || error == TFAAS_CLIENT_REQUEST_NOT_OPENED;
+        if (key || error == TFAAS_CLIENT_SESSION_UNKNOWN)
             sodium_memzero(&client->session, sizeof(client->session));
         if (once || !error)
             break;
-        if (error == TFAAS_CLIENT_KEY_UNKNOWN && !key_tried) {
+        if (key && !key_tried) {
             key_tried = true;
             error = tfaas_client_verify(client, TFAAS_VERIFY_ANEW, failure);
         } else if (error == TFAAS_CLIENT_SESSION_UNKNOWN && !session_tried) {

@@ -47,9 +47,16 @@
  *                   3: ciphertext }             binds SHA-512("tfaas-handover-v1" || KEM key ||
  *                   enc || ciphertext)
  *   HANDOVER_TAKE   the answer to HANDOVER_GIVE -> {}
+ *   Of CERTIFY and GRANT: UNAUTHORIZED: the report or the request is not a worker's of this
+ * platform and measurement; NOT_FOUND: of a domain that DOMAIN has not made; CONFLICT: the request
+ * continues no lease (the instance is revoked by that, for good: a request is sent once), or the
+ * instance has ended; BUSY: a table is full; NOT_GRANTED: names the sealed item. UNAVAILABLE: no
+ * CLOCK came yet. HANDOVER_TAKE adds domains; one that the taker has already keeps its own key.
  *   HELLO           { 1: true: a new request key; false: renew the one in use } -> { 1: local
  *                   report, 2: lease request envelope }
- *   LEASE           the answer to CERTIFY -> {}
+ *                   CONFLICT: nothing to renew, or its key has had its life: ask for a new one
+ *   LEASE           the answer to CERTIFY -> {}   UNAUTHORIZED, NOT_OPENED: it is not what was
+ * asked for; CONFLICT: nothing was
  */
 #ifndef TFAAS_COMMON_STATEMENT_H
 #define TFAAS_COMMON_STATEMENT_H

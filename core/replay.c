@@ -64,7 +64,8 @@ static void drop_old(struct replay *replay, uint64_t now_s)
 {
     for (unsigned i = 0; i < SLICES; i++) {
         struct slice *slice = &replay->slices[i];
-        if (slice->tags && slice->number * SLICE_S + SLICE_S - 1 + REPLAY_WINDOW_S < now_s)
+        uint64_t last = slice->number * SLICE_S + (SLICE_S - 1);
+        if (slice->tags && now_s > REPLAY_WINDOW_S && last < now_s - REPLAY_WINDOW_S)
             drop(replay, slice);
     }
 }

@@ -24,7 +24,9 @@ static void consume(struct task *task, size_t size)
 
 static struct span on_wire(const struct sealed_call *s)
 {
-    return (struct span){s->wire.data + s->wire.start, s->wire.size};
+    static const uint8_t none[1];
+    return s->wire.data ? (struct span){s->wire.data + s->wire.start, s->wire.size}
+                        : (struct span){none, 0};
 }
 
 /* Waits until `size` bytes are there or the end. */

@@ -298,7 +298,7 @@ static tfaas_status_t take_content(struct task *task, bool keep)
     if (event.kind != BHTTP_CONTENT)
         return refuse(s, TFAAS_BAD_REQUEST, "a second head");
     if (s->wants_receipt)
-        crypto_hash_sha256_update(&s->req, event.content.data, event.content.size);
+        sha256_update(&s->req, event.content.data, event.content.size);
     if (!keep)
         return TFAAS_OK;
     return invoke_append(in, event.content.data, event.content.size) ? TFAAS_OK : TFAAS_UNAVAILABLE;
@@ -367,7 +367,7 @@ tfaas_status_t sealed_begin(struct task *task)
     if (status != TFAAS_OK)
         return status;
     if (s->wants_receipt) {
-        crypto_hash_sha256_init(&s->req);
+        sha256_init(&s->req);
         receipt_hash_head(&s->req, &s->head);
     }
     status = make_head(task, rest);

@@ -149,7 +149,7 @@ static bool put_content(struct task *task, const uint8_t *bytes, size_t size)
     if (size == 0 || s->no_content)
         return true;
     if (s->wants_receipt)
-        crypto_hash_sha256_update(&s->res, bytes, size);
+        sha256_update(&s->res, bytes, size);
     return put_vector(task, (struct span){bytes, size});
 }
 
@@ -180,7 +180,7 @@ static bool begin_response(struct task *task, const struct bhttp_head *head)
     s->http_status = head->status;
     s->no_content |= head->status == 204 || head->status == 304;
     if (s->wants_receipt) {
-        crypto_hash_sha256_init(&s->res);
+        sha256_init(&s->res);
         receipt_hash_head(&s->res, head);
     }
     return put_head(task, head);
@@ -368,8 +368,8 @@ static bool make_receipt(struct task *task, tfaas_status_t status, struct span *
     struct sealed_call *s = task->sealed;
     struct receipt_entry *e = &s->receipt;
     crypto_hash_sha256_state res = s->res;
-    crypto_hash_sha256_final(&s->req, e->req);
-    crypto_hash_sha256_final(&res, e->res);
+    sha256_final(&s->req, e->req);
+    sha256_final(&res, e->res);
     e->task = task;
     e->function = task->function->function.bundle.name;
     e->package = task->function->function.digest;

@@ -37,6 +37,18 @@ FIGURES = (
     ('js_never_run_function_kib', 'memory per function, deployed and never run', 'KiB'),
     ('js_loaded_function_kib', 'memory per function that is loaded', 'KiB'),
     ('daemon_idle_pss_mib', 'daemon and one core, idle (PSS)', 'MiB'),
+    ('attested_session_vs_plain', 'in a session against in clear: throughput, 32 connections', 'x'),
+    ('attested_session_vs_plain_cpu', 'the same: processor time, clear divided by session', 'x'),
+    ('receipts_vs_plain', 'in a session with receipts against in clear: throughput', 'x'),
+    ('receipts_vs_plain_cpu', 'the same: processor time, clear divided by receipts', 'x'),
+    ('ohttp_extra_cpu_us', 'processor time that a stateless encrypted call costs above one in clear', 'us'),
+    ('quotes_per_call', 'evidence obtained from the platform, per attested call', ''),
+    ('cold_attested_extra_ms', 'first call of a cold function, encrypted above in clear', 'ms'),
+    ('worker_lease_ms', 'a new worker from the zygote, until it holds its lease', 'ms'),
+    ('evidence_verify_ms', 'verifying evidence in C: worst of SGX, TDX, SNP', 'ms'),
+    ('evidence_verify_node_ms', 'the same by `sdk/js` in Node', 'ms'),
+    ('evidence_verify_browser_ms', 'the same by `sdk/js` in Chromium', 'ms'),
+    ('attested_load_vs_wrk', 'the load generator `tfaas bench` against wrk, both in clear', 'x'),
     ('growth_fraction', 'growth of memory over 1e6 requests (`make soak`)', '%'),
 )
 

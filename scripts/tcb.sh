@@ -19,4 +19,5 @@ count "runtime js, ours (runtime/js)" runtime/js/*.c runtime/js/*.h runtime/js/b
 count "host: process tender (host/tender)" host/tender/*.h host/tender/process/*
 count "host: tfaasd (host/daemon)" host/*.c host/*.h host/daemon/*
 count "client: evidence verifiers (client/evidence*)" client/evidence*.c client/evidence*.h client/evidence*.S
+count "client: library (client, without verifiers and cli)" $(ls client/*.[ch] | grep -v -e client/evidence -e 'client/cli[._]')
 count "client: command line (client/cli*)" client/cli*.c client/cli*.h

@@ -122,7 +122,7 @@ static void on_saved(struct core_question *question, tfaas_status_t status, cons
                    (const char *)bytes);
     if (status == TFAAS_OK && !keeper_read((struct span){bytes, size}, &state, 1)) {
         core_link_kill(keeper_active(k), "answered SAVE with something else");
-        status = error_set(&error, TFAAS_BAD_RESPONSE, "the keeper answered SAVE wrongly");
+        status = TFAAS_CORE_LOST; /* who waits, waits for the next one */
     } else if (status == TFAAS_OK) {
         status = k->options.save(k->options.owner, state.data, state.size, &error);
         if (status != TFAAS_OK)

@@ -122,8 +122,16 @@ static void on_known(struct core_question *question, tfaas_status_t status, cons
                      size_t size)
 {
     struct keeper_worker *w = of_question(question);
+    struct span envelope;
+    uint64_t until_s;
     if (status != TFAAS_OK) {
         worker_fail(w, "the keeper does not take its domain", bytes, size);
+        return;
+    }
+    if (!keeper_read_domain((struct span){bytes, size}, core_link_domain(w->link), &envelope,
+                            &until_s)) {
+        core_link_kill(keeper_active(w->keeper), "answered DOMAIN with something else");
+        worker_fail(w, "the keeper answered wrongly", NULL, 0);
         return;
     }
     w->step = STEP_IDLE;

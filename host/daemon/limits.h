@@ -74,7 +74,7 @@
 
 /* --- attested invocation --- */
 #define SEALED_OVERHEAD     4096u /* of one message/ohttp-req above its content */
-#define SEALED_KEEP_MAX     (TFAAS_SEALED_WHOLE_MAX + 64u * 1024) /* kept until the core opened it */
+#define SEALED_KEEP_MAX     (TFAAS_SEALED_WHOLE_MAX + 64u * 1024) /* until the core opened it */
 #define KEEPERS_MAX         2u                                    /* keepers */
 #define KEEPER_RETRY_MIN_NS (NS_PER_S / 4) /* after a failure, doubled with each */
 #define KEEPER_RETRY_MAX_NS (30 * NS_PER_S)

@@ -5,7 +5,7 @@
  * EXAMPLE (tests/unit/client/example.c compiles and runs these lines)
  *
  *     struct tfaas_client_options options = {.url = "http://127.0.0.1:8080", .policy = policy};
- *     struct tfaas_request request = {.function = "hello-js", .body = {"world", 5}};
+ *     struct tfaas_request request = {.function = "hello", .body = {(const uint8_t *)"world", 5}};
  *     struct tfaas_client *client = NULL;
  *     struct tfaas_response *response = NULL;
  *     struct tfaas_failure failure;

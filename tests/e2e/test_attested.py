@@ -2,11 +2,12 @@
 # caching and errors, sealed calls by every way, leases across keepers, sealed secrets and packages.
 import base64
 import collections
+import contextlib
 import hashlib
 import json
 import os
 import signal
-import subprocess
+import sqlite3
 import threading
 import time
 
@@ -198,6 +199,25 @@ def test_without_evidence(t):
                               sealed_call), 503)
     info = server.request('GET', '/system/info').json()['provider']['evidence']
     t.equal(info, {'source': 'none'}, 'info')
+
+
+def test_as_a_provider_behind_the_gateway(t):
+    server = t.fresh(config={'behind_gateway': 'true', 'evidence': 'simulated'})
+    server.deploy_js('echo', ECHO)
+    t.status(evidence(server), 200)
+    t.equal(call(server, '/function/echo', b'x', to=KEYS).body, b'x', 'sealed call')
+    t.equal(server.request('GET', '/system/info').json()['evidence']['source'], 'simulated', 'info')
+
+
+def test_credentials_are_not_asked_for(t):
+    folder = t.fresh().own_folder
+    for name in ('user', 'password'):
+        with open(f'{folder}/basic-auth-{name}', 'w', encoding='utf-8') as file:
+            file.write('secret')
+    server = t.fresh(config={'basic_auth': 'true', 'secret_mount_path': folder})
+    t.status(server.request('GET', '/system/info'), 401)
+    for path in (EVIDENCE, DOMAIN):
+        t.status(server.request('GET', path), 200)
 
 
 def test_unknown_source_is_refused(t):
@@ -432,8 +452,8 @@ def test_state_of_schema_one(t):
     server = t.fresh()
     server.deploy_js('old', ECHO)
     server.end_process()
-    subprocess.run(['sqlite3', server.state / 'tfaas.db',
-                    'DROP TABLE keeper_state; PRAGMA user_version = 1;'], check=True)
+    with contextlib.closing(sqlite3.connect(server.state / 'tfaas.db')) as database:
+        database.executescript('DROP TABLE keeper_state; PRAGMA user_version = 1;')
     (server.state / 'simulated-root.key').unlink()
     server.start()
     t.equal(server.invoke('old', 'still').text, 'still', 'plain call')

@@ -1,4 +1,4 @@
-/* needs: host/daemon/build*.c host/daemon/store_names.c host/error.c common/cbor.c common/package.c libs: sodium jansson archive */
+/* needs: host/daemon/build*.c host/daemon/store_names.c host/error.c common/cbor.c common/package.c common/sealed.c common/fields.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/status.c libs: sodium jansson archive */
 /*
  * build_tar.c (fuzz) - the tar of POST /build and PUT /packages: whatever comes in, what comes out
  * is either a refusal with words or files whose paths are clean and clash with none.

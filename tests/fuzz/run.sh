@@ -4,7 +4,7 @@
 set -u
 mode=${1:-long}
 clang=${CLANG:-clang-14}
-flags="-std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Icommon -Icore -Ihost -I."
+flags="-std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Icommon -Icore -Ihost -I. -Itests/support"
 passed=0 failed=0
 mkdir -p build/fuzz
 for source in tests/fuzz/*.c; do
@@ -12,6 +12,7 @@ for source in tests/fuzz/*.c; do
     [ -n "$line" ] || continue
     needs=${line%%libs:*} libs=""
     needs=${needs%%flags:*}
+    case "$needs " in *" common/sha256.c "*) ;; *" common/hkdf.c "* | *" common/receipt.c "*) needs="$needs common/sha256.c" ;; esac
     case $line in *libs:*) for l in ${line##*libs:}; do libs="$libs -l$l"; done ;; esac
     name=$(basename "$source" .c)
     binary=build/fuzz/$name corpus=build/fuzz/corpus-$name

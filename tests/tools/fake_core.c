@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 unsigned fake_core_hostile_seed;
+unsigned (*fake_core_call)(enum tender_role role, const char *domain, unsigned number, unsigned op,
+                           struct span request, struct writer *answer, bool *go_on);
 
 struct fake_function {
     uint32_t id;
@@ -44,7 +46,9 @@ struct fake_core {
     struct ring_rx rx;
     pthread_t thread;
     atomic_bool stop;
-    unsigned seed;
+    unsigned seed, number;
+    enum tender_role role;
+    char domain[64];
     struct fake_function functions[64];
     struct fake_call calls[TFAAS_INFLIGHT_MAX];
     uint8_t payload[TFAAS_PAYLOAD_MAX];
@@ -376,6 +380,91 @@ static void finish_unloads(struct fake_core *core)
     }
 }
 
+static void say_end(struct fake_core *core, uint16_t kind, uint32_t id, unsigned status,
+                    unsigned inner, const void *bytes, size_t size)
+{
+    struct tfaas_slot m = {.kind = kind, .flags = TFAAS_END, .id = id};
+    if (kind != TFAAS_METER)
+        m.flags |= TFAAS_LAST;
+    m.arg[0] = status;
+    m.arg[5] = inner;
+    while (!atomic_load(&core->stop) && ring_send(&core->tx, &m, bytes, size) == TFAAS_BUSY)
+        usleep(200);
+    if (ring_flush(&core->tx))
+        bell(core->worker.bell_fd);
+}
+
+/* Sealed bytes mean nothing here. False: an echo is wanted. */
+static bool sealed_any(struct fake_core *core, const struct tfaas_slot *m)
+{
+    static const char long_name[100] = "name";
+    const char *text = (const char *)core->payload;
+    size_t name = 1;
+    switch (m->size ? text[0] : 0) {
+    case 'm':
+        while (name < m->size && text[name] != ' ')
+            name++;
+        say_end(core, TFAAS_METER, m->id, TFAAS_MISDIRECTED, 0, text + 1, name - 1);
+        return true;
+    case 'M':
+        say_end(core, TFAAS_METER, m->id, TFAAS_MISDIRECTED, 0, long_name, sizeof long_name);
+        return true;
+    case 'k':
+        say_end(core, TFAAS_METER, m->id, TFAAS_KEY_UNKNOWN, 0, NULL, 0);
+        return true;
+    case 'i':
+    case 'I':
+        say_end(core, TFAAS_RESPONSE, m->id, TFAAS_OK,
+                text[0] == 'i' ? TFAAS_FUNCTION_FAILED : TFAAS_STATUS_COUNT, "sealed", 6);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void start_sealed(struct fake_core *core, struct fake_call *call, const struct tfaas_slot *m)
+{
+    if (m->arg[3] < 1 || m->arg[3] >= TFAAS_SEALING_COUNT)
+        abort();
+    if (m->arg[0] == TFAAS_FUNCTION_ANY && sealed_any(core, m))
+        return;
+    memset(call, 0, sizeof *call);
+    call->used = true;
+    call->id = m->id;
+    call->function = (uint32_t)m->arg[0];
+    call->in_got = m->size;
+    call->in_granted = call->out_credit = TFAAS_STREAM_WINDOW;
+    memcpy(call->mode, "echo", 5);
+    input(core, call, core->payload, m->size, m->flags & TFAAS_LAST);
+}
+
+static void on_call(struct fake_core *core, const struct tfaas_slot *m)
+{
+    static _Thread_local uint8_t bytes[TFAAS_PAYLOAD_MAX];
+    struct span request = {core->payload, m->size};
+    unsigned op = (unsigned)m->arg[0];
+    if (fake_core_call) {
+        struct writer answer = writer_of(bytes, sizeof bytes);
+        bool go_on = true;
+        unsigned status =
+            fake_core_call(core->role, core->domain, core->number, op, request, &answer, &go_on);
+        if (go_on)
+            say(core, TFAAS_ANSWER, 0, m->id, status, bytes, answer.at);
+        else
+            atomic_store(&core->stop, true);
+        return;
+    }
+    if (op == 101)
+        say(core, TFAAS_ANSWER, 0, m->id, TFAAS_CONFLICT, "no\x01way", 6);
+    else if (op == 107)
+        atomic_store(&core->stop, true);
+    else if (op != 104)
+        say(core, TFAAS_ANSWER, op == 106 ? TFAAS_END : 0, m->id + (op == 102),
+            op == 105 ? TFAAS_STATUS_COUNT : TFAAS_OK, request.data, request.size);
+    if (op == 103)
+        say(core, TFAAS_ANSWER, 0, m->id, TFAAS_OK, NULL, 0);
+}
+
 static void on_message(struct fake_core *core, const struct tfaas_slot *m)
 {
     struct fake_call *call = &core->calls[m->id % TFAAS_INFLIGHT_MAX];
@@ -393,7 +482,16 @@ static void on_message(struct fake_core *core, const struct tfaas_slot *m)
             abort();
         f->unloading = true;
         break;
+    case TFAAS_CALL:
+        on_call(core, m);
+        break;
     case TFAAS_INVOKE:
+        if (m->flags & TFAAS_SEALED) {
+            if (call->used)
+                abort();
+            start_sealed(core, call, m);
+            break;
+        }
         f = function_of(core, (uint32_t)m->arg[0]);
         if (!f || call->used)
             abort();
@@ -513,11 +611,13 @@ static tfaas_status_t fake_launch(struct tender *tender, enum tender_role role,
                                   const char *trust_domain, struct tender_worker *worker,
                                   struct tfaas_error *error)
 {
+    static unsigned launched;
     (void)tender;
-    (void)role;
-    (void)trust_domain;
     (void)error;
     struct fake_core *core = calloc(1, sizeof *core);
+    core->role = role;
+    core->number = launched++;
+    snprintf(core->domain, sizeof core->domain, "%s", trust_domain);
     void *window =
         mmap(NULL, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     window_format(window);

@@ -15,7 +15,14 @@
  *   early    LOADED before CACHE is complete  order    CACHE out of order
  *   large    CACHE over the bound             grow     CACHE that changes its size
  *   empty    a CACHE piece of nothing         more     more CACHE than it said
- * A name is matched up to the first '-'; anything else is "hello".
+ * CALL: by fake_core_call when it is set, else by the op's number, which no real core has:
+ *   100 the request back        101 CONFLICT with a text of controls   102 another id
+ *   103 two answers             104 never                              105 a status that is none
+ *   106 flags on it             107 the core is gone
+ * Sealed INVOKE: echoes its bytes as they are; of FUNCTION_ANY: the first byte tells: 'm'
+ * MISDIRECTED to the name that follows up to a blank, 'M' a payload that is too long, 'k'
+ * KEY_UNKNOWN, 'i' OK with inner status 12, 'I' an inner status that is none, else an echo. A name
+ * is matched up to the first '-'; anything else is "hello".
  */
 #ifndef TFAAS_TESTS_FAKE_CORE_H
 #define TFAAS_TESTS_FAKE_CORE_H
@@ -23,10 +30,17 @@
 #include <stddef.h>
 
 #include "../../host/tender/tender.h"
+#include "cursor.h"
 
 extern const struct tender_ops tender_fake;
 
 /* Set before launch: every core sends `count` slots with random fields instead of speaking. */
 extern unsigned fake_core_hostile_seed;
+
+/* Answers CALLs, in the core's thread: the answer (CBOR or text) into `answer`, its status
+ * returned. `number` counts the cores that were launched. False in *go_on: the core is gone. */
+extern unsigned (*fake_core_call)(enum tender_role role, const char *domain, unsigned number,
+                                  unsigned op, struct span request, struct writer *answer,
+                                  bool *go_on);
 
 #endif

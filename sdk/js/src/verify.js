@@ -220,11 +220,13 @@ class Verifying {
         this.note("report-data", "statement_mismatch", equal(digest, found.reportData), hex(digest),
                   hex(found.reportData));
         const its = this.statement.nonce;
-        if (nonce) this.note("nonce", "evidence_nonce", Boolean(its) && equal(its, nonce), hex(nonce), its ? hex(its) : "none");
+        if (nonce)
+            this.note("nonce", "evidence_nonce", Boolean(its) && equal(its, nonce), hex(nonce), its ? hex(its) : "none");
         else this.note("nonce", "evidence_nonce", true, "none was sent", its ? "one" : "none");
         const { measurement } = this.statement;
         if (found.tee === "simulated" && !equal(found.measurement, measurement))
-            this.note("measurement", "statement_mismatch", false, "the core that the evidence measures", hex(measurement));
+            this.note("measurement", "statement_mismatch", false, "the core that the evidence measures",
+                      hex(measurement));
         this.note("measurement", "measurement_not_allowed", policy.cores.includes(hex(measurement)),
                   `one of ${policy.cores.length} cores of the policy`, hex(measurement));
     }
@@ -308,8 +310,10 @@ export async function checkLease(envelope, report) {
         throw error instanceof Malformed ? new TfaasError("lease_form", error.message) : error;
     }
     if (!inner) throw new TfaasError("lease_signature");
-    if (lease.domain !== report.domain) throw new TfaasError("lease_mismatch", `a lease of the domain "${lease.domain}"`);
-    if (!equal(lease.measurement, report.measurement)) throw new TfaasError("lease_mismatch", "a lease of another core");
+    if (lease.domain !== report.domain)
+        throw new TfaasError("lease_mismatch", `a lease of the domain "${lease.domain}"`);
+    if (!equal(lease.measurement, report.measurement))
+        throw new TfaasError("lease_mismatch", "a lease of another core");
     return lease;
 }
 

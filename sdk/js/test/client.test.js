@@ -393,6 +393,39 @@ test("a body that is not read to its end has no receipt", async () => {
     await fails("stopped", response.tfaas.receipt);
 });
 
+test("whatever is not read to its end is let go", async () => {
+    core.handler = async () => ({ status: 200, fields: [], body: new Uint8Array(5 << 20) });
+    const ended = new Set();
+    const c = client({ fetch: async (url, init) => {
+        const answer = await fetch(url, init);
+        if (init.method !== "POST") return answer;
+        const reader = answer.body.getReader();
+        const body = new ReadableStream({
+            async pull(controller) {
+                const { value, done } = await reader.read();
+                if (done) {
+                    ended.add(reader);
+                    controller.close();
+                } else controller.enqueue(value);
+            },
+            cancel() {
+                ended.add(reader);
+                return reader.cancel();
+            },
+        });
+        return new Response(body, answer);
+    } });
+    const response = await c.fetch("/function/hello");
+    await response.body.cancel();
+    assert.equal(ended.size, 1);
+    core.faults.ignorePackage = true;
+    await fails("package_mismatch", c.fetch("/function/hello", { tfaas: { package: "ab".repeat(32) } }));
+    assert.equal(ended.size, 2);
+    core.onHttp = ({ request, send }) => request.method === "POST" && (send("text/plain", "x".repeat(1 << 20), 500), true);
+    await fails("host_refused", c.fetch("/function/hello"));
+    assert.equal(ended.size, 3);
+});
+
 test("abort", async () => {
     await assert.rejects(client().fetch("/function/hello", { signal: AbortSignal.abort() }), { name: "AbortError" });
     core.onHttp = ({ request }) => request.method === "POST";

@@ -251,6 +251,30 @@ static void test_key_unknown_is_fetched_anew_once(void **state)
     tfaas_client_close(client);
 }
 
+/* The same where the new key has the id of the old one. */
+static void test_not_opened_is_fetched_anew_once(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct tfaas_failure failure;
+    struct tfaas_response *response;
+    fake_init(&f);
+    struct tfaas_client *client = open_client(&f, 0);
+    assert_int_equal(call(client, "x", TFAAS_FORM_WHOLE, 0, NULL, &response, &failure), 0);
+    tfaas_response_free(response);
+    fake_keys(&f);
+    f.key_id--;
+    assert_int_equal(call(client, "x", TFAAS_FORM_WHOLE, 0, NULL, &response, &failure), 0);
+    tfaas_response_free(response);
+    assert_int_equal(f.calls, 3);
+    assert_int_equal(f.evidence_fetches, 2);
+    f.wrong = FAKE_CALL_NOT_OPENED;
+    assert_int_equal(call(client, "x", TFAAS_FORM_WHOLE, 0, NULL, &response, &failure),
+                     TFAAS_CLIENT_REQUEST_NOT_OPENED);
+    assert_int_equal(f.calls, 5);
+    tfaas_client_close(client);
+}
+
 /* A new keeper with new keys: the first refusal leads to its evidence. */
 static void test_another_keeper(void **state)
 {
@@ -296,6 +320,40 @@ static void test_leases_are_renewed_with_the_same_evidence(void **state)
     assert_int_equal(call(client, "x", TFAAS_FORM_WHOLE, 0, NULL, &response, &failure), 0);
     tfaas_response_free(response);
     assert_int_equal(f.evidence_fetches, 2);
+    tfaas_client_close(client);
+}
+
+/* What is fetched anew, at which second: leases that end, and evidence that grows too old. */
+static void test_what_is_fetched_when(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct tfaas_failure failure;
+    fake_init(&f);
+    f.max_age_s = -1;
+    struct tfaas_client *client = open_client(&f, 0);
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    f.now += FAKE_LEASE_LIFE - 5 - CLIENT_LEASE_MARGIN_S - 1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.domain_fetches, 1);
+    f.now += 1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.domain_fetches, 2);
+    assert_int_equal(f.evidence_fetches, 1);
+    tfaas_client_close(client);
+
+    fake_init(&f);
+    char *policy = fake_policy(&f, ",\"maximum_age_s\":100");
+    client = open_with(&f, policy, 0, NULL);
+    f.max_age_s = -1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    f.now += 90; /* the statement was 10 s old */
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.evidence_fetches, 1);
+    f.now += 1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.evidence_fetches, 2);
+    free(policy);
     tfaas_client_close(client);
 }
 
@@ -397,8 +455,10 @@ int main(void)
         cmocka_unit_test(test_response_of_another_key),
         cmocka_unit_test(test_every_byte_of_an_answer),
         cmocka_unit_test(test_key_unknown_is_fetched_anew_once),
+        cmocka_unit_test(test_not_opened_is_fetched_anew_once),
         cmocka_unit_test(test_another_keeper),
         cmocka_unit_test(test_leases_are_renewed_with_the_same_evidence),
+        cmocka_unit_test(test_what_is_fetched_when),
         cmocka_unit_test(test_session_ends_by_time),
         cmocka_unit_test(test_date_is_corrected_once),
         cmocka_unit_test(test_cache_folder),

@@ -97,6 +97,7 @@ struct fake {
     int64_t statement_at; /* not before; 0: now */
     uint8_t session_id[16], session_secret[32];
     bool session_made;
+    struct session_window window;
     uint16_t session_aead;
     uint64_t sequence;
     int64_t max_age_s;
@@ -577,6 +578,11 @@ static inline bool fake_open(struct fake *f, struct fake_exchange *e, const char
     struct span head = cursor_take(&in, SESSION_REQUEST_HEAD);
     if (!head.data || !f->session_made || memcmp(head.data, f->session_id, 16) != 0)
         return false;
+    uint64_t sequence = 0;
+    for (unsigned i = 0; i < 8; i++)
+        sequence = sequence << 8 | head.data[SESSION_ID_SIZE + i];
+    if (!session_window_accept(&f->window, sequence))
+        return false;
     f->sessions_used++;
     memcpy(e->head, head.data, sizeof(e->head));
     session_request_key(f->session_secret, e->head, key);
@@ -590,6 +596,7 @@ static inline void fake_session(struct fake *f, struct fake_exchange *e)
     f->session_id[0] = f->key_id;
     f->session_aead = e->x.hpke.aead;
     f->session_made = true;
+    f->window = (struct session_window){.highest = 0};
     if (hpke_export(&e->x.hpke, fake_text(SESSION_EXPORT_LABEL), f->session_secret, 32) != TFAAS_OK)
         abort();
 }

@@ -70,7 +70,7 @@ static void test_against_a_list(void **state)
 {
     (void)state;
     enum { NUMBERS = 4000 };
-    static uint64_t dates[NUMBERS];
+    static uint64_t dates[NUMBERS], round[NUMBERS];
     static bool served[NUMBERS];
     uint64_t seed = 3, now = 1000000, again = 0, refused = 0;
     struct replay *r = replay_new();
@@ -82,7 +82,7 @@ static void test_against_a_list(void **state)
             now += (seed >> 40) % 200;
         if (!served[n] && dates[n] == 0)
             dates[n] = now - 130 + (seed >> 45) % 260;
-        tfaas_status_t status = accept(r, n, dates[n], now);
+        tfaas_status_t status = accept(r, n + round[n] * NUMBERS, dates[n], now);
         bool in_time = dates[n] + 120 >= now && dates[n] <= now + 120;
         assert_int_equal(status, !in_time    ? TFAAS_DATE_REFUSED
                                  : served[n] ? TFAAS_REPLAYED
@@ -93,6 +93,7 @@ static void test_against_a_list(void **state)
             served[n] = true;
         if (dates[n] + 120 < now) { /* it can never pass again: use the number for a new request */
             dates[n] = 0;
+            round[n]++;
             served[n] = false;
         }
     }

@@ -1,4 +1,4 @@
-/* needs: host/daemon/build*.c host/daemon/store_names.c host/error.c common/cbor.c common/package.c libs: sodium jansson archive */
+/* needs: host/daemon/build*.c host/daemon/store_names.c host/error.c common/cbor.c common/package.c common/sealed.c common/fields.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c libs: sodium jansson archive */
 /*
  * build.c (tests) - signatures, hostile tars, the choice of runtime, and the C compiler in its
  * cage.

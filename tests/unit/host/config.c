@@ -1,4 +1,4 @@
-/* needs: host/daemon/config.c host/error.c common/status.c libs: sodium */
+/* needs: host/daemon/config.c host/error.c common/status.c host/evidence/evidence.c host/evidence/tsm.c host/evidence/sev.c host/evidence/tdx.c host/evidence/simulated.c common/simulated.c common/fields.c common/cbor.c libs: sodium pthread */
 /*
  * config.c - settings: durations, quantities, addresses, the file and what is wrong with it.
  */

@@ -105,12 +105,45 @@ static void on_room(struct core_call *call)
     ((struct test_call *)(void *)call)->has_room = true;
 }
 
+static bool bundles_later;
+static unsigned cancelled_bundles, ups, downs;
+
+static tfaas_status_t late_bundle(struct core_function *function, uint8_t **bytes, size_t *size,
+                                  struct tfaas_error *error)
+{
+    if (!bundles_later)
+        return make_bundle(function, bytes, size, error);
+    *bytes = NULL;
+    return TFAAS_OK;
+}
+
+static void on_bundle_cancel(struct core_function *function)
+{
+    assert_non_null(function);
+    cancelled_bundles++;
+}
+
+static void on_up(struct core_link *link)
+{
+    assert_true(core_link_ready(link));
+    ups++;
+}
+
+static void on_down(struct core_link *link)
+{
+    assert_false(core_link_up(link));
+    downs++;
+}
+
 static void on_event(const char *domain, const char *text)
 {
     snprintf(last_event, sizeof last_event, "%s %s", domain, text);
 }
 
-static const struct core_owner owner = {.bundle = make_bundle,
+static const struct core_owner owner = {.bundle = late_bundle,
+                                        .bundle_cancel = on_bundle_cancel,
+                                        .up = on_up,
+                                        .down = on_down,
                                         .log = on_log,
                                         .loaded = on_loaded,
                                         .cache = on_cache,
@@ -446,6 +479,261 @@ static void test_new_revision_while_calls_run(void **state)
 }
 
 /* Every field random, indices jumping, for many seeds: the core is ended, nothing else happens. */
+/* --- questions to a core's keys --- */
+
+struct test_question {
+    struct core_question asked;
+    unsigned answers;
+    tfaas_status_t status;
+    char text[64];
+    size_t size;
+};
+
+static void on_answer(struct core_question *question, tfaas_status_t status, const uint8_t *bytes,
+                      size_t size)
+{
+    struct test_question *q = (struct test_question *)(void *)question;
+    q->answers++;
+    q->status = status;
+    q->size = size;
+    snprintf(q->text, sizeof q->text, "%.*s", (int)(size < 60 ? size : 60), (const char *)bytes);
+}
+
+static tfaas_status_t ask(struct core_link *link, struct test_question *q, unsigned op,
+                          const char *text)
+{
+    q->asked.answered = on_answer;
+    return core_ask(link, &q->asked, (enum tfaas_op)op, (uint8_t *)strdup(text), strlen(text));
+}
+
+static struct core_link *ready_link(void)
+{
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct tfaas_error error;
+    assert_int_equal(core_function_load(link, NULL, &error), TFAAS_OK);
+    UNTIL(core_link_ready(link));
+    return link;
+}
+
+static void test_questions_in_order(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_question q[5] = {{.answers = 0}};
+    char text[32];
+    assert_int_equal(ask(link, &q[0], 100, "early"), TFAAS_UNAVAILABLE);
+    assert_null(q[0].asked.link);
+    core_link_close(link);
+    link = ready_link();
+    for (int i = 0; i < 5; i++) {
+        snprintf(text, sizeof text, "question %d", i);
+        assert_int_equal(ask(link, &q[i], i == 3 ? 101 : 100, text), TFAAS_OK);
+    }
+    core_ask_cancel(&q[1].asked);
+    UNTIL(q[4].answers);
+    for (int i = 0; i < 5; i++) {
+        snprintf(text, sizeof text, "question %d", i);
+        assert_int_equal(q[i].answers, i != 1);
+        assert_int_equal(q[i].status, i == 3 ? TFAAS_CONFLICT : TFAAS_OK);
+        if (i != 1)
+            assert_string_equal(q[i].text, i == 3 ? "no?way" : text);
+        assert_null(q[i].asked.request);
+    }
+    /* On its way, and nobody waits for the answer any more. */
+    assert_int_equal(ask(link, &q[0], 100, "left"), TFAAS_OK);
+    (void)core_hub_run(&hub);
+    core_ask_cancel(&q[0].asked);
+    assert_int_equal(ask(link, &q[1], 100, "after"), TFAAS_OK);
+    UNTIL(q[1].answers == 1);
+    assert_string_equal(q[1].text, "after");
+    assert_int_equal(q[0].answers, 1);
+    static uint8_t large[TFAAS_PAYLOAD_MAX + 1];
+    uint8_t *copy = malloc(sizeof large);
+    memcpy(copy, large, sizeof large);
+    assert_int_equal(core_ask(link, &q[2].asked, 100, copy, sizeof large), TFAAS_TOO_LARGE);
+    assert_int_equal(core_ask(link, &q[2].asked, 100, NULL, 0), TFAAS_NO_SPACE);
+    core_link_close(link);
+}
+
+static void test_wrong_answers_end_the_core(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned op;
+        const char *event;
+    } wrong[] = {{102, "ANSWER to nothing"},
+                 {103, "ANSWER to nothing"},
+                 {105, "malformed ANSWER"},
+                 {106, "malformed ANSWER"},
+                 {107, "ended"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct core_link *link = ready_link();
+        struct test_question q = {.answers = 0}, behind = {.answers = 0};
+        unsigned before = downs;
+        last_event[0] = 0;
+        assert_int_equal(ask(link, &q, wrong[i].op, "x"), TFAAS_OK);
+        UNTIL(downs > before);
+        assert_non_null(strstr(last_event, wrong[i].event));
+        assert_int_equal(q.answers, 1);
+        assert_int_equal(q.status, wrong[i].op == 103 ? TFAAS_OK : TFAAS_CORE_LOST);
+        assert_int_equal(ask(link, &behind, 100, "x"), TFAAS_UNAVAILABLE);
+        core_link_close(link);
+        (void)core_hub_run(&hub);
+    }
+}
+
+static void test_no_answer_in_time(void **state)
+{
+    (void)state;
+    struct core_link *link = ready_link();
+    struct test_question q = {.answers = 0}, behind = {.answers = 0};
+    assert_int_equal(ask(link, &q, 104, "x"), TFAAS_OK);
+    assert_int_equal(ask(link, &behind, 100, "y"), TFAAS_OK);
+    for (int i = 0; i < 5; i++)
+        turn();
+    assert_int_equal(q.answers + behind.answers, 0);
+    hub.now_ns = loop_now_ns() + CORE_ANSWER_NS + NS_PER_S;
+    core_hub_tick(&hub);
+    (void)core_hub_run(&hub);
+    assert_non_null(strstr(last_event, "did not answer"));
+    assert_int_equal(q.status, TFAAS_CORE_LOST);
+    assert_int_equal(behind.status, TFAAS_CORE_LOST);
+    assert_int_equal(hub.work, 0);
+    core_link_close(link);
+}
+
+/* --- bundles that come later, cores that are replaced --- */
+
+static void test_late_bundles(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function f = {.name = "hello"}, g = {.name = "hello-2"}, h = {.name = "hello-3"};
+    struct test_call call = {.consume = true}, lost = {.consume = true};
+    struct tfaas_error error;
+    uint8_t *bytes;
+    size_t size;
+    bundles_later = true;
+    cancelled_bundles = 0;
+    assert_int_equal(call_path(link, &call, &f, "/", "", true), TFAAS_OK);
+    for (int i = 0; i < 20; i++)
+        turn();
+    assert_false(call.ended);
+    assert_int_equal(f.loaded_count, 0);
+    assert_int_equal(make_bundle(&f.core, &bytes, &size, &error), TFAAS_OK);
+    core_bundle_ready(&f.core, TFAAS_OK, bytes, size, "");
+    UNTIL(call.ended);
+    assert_int_equal(call.core.status, TFAAS_OK);
+    /* Refused: the call hears why. */
+    assert_int_equal(call_path(link, &lost, &g, "/", "", true), TFAAS_OK);
+    turn();
+    core_bundle_ready(&g.core, TFAAS_NOT_GRANTED, NULL, 0, "secret x must be provisioned again");
+    assert_int_equal(g.loaded_status, TFAAS_NOT_GRANTED);
+    assert_false(core_hub_sleep(&hub)); /* the call that it ended has not been told yet */
+    UNTIL(lost.ended);
+    assert_int_equal(lost.core.status, TFAAS_NOT_GRANTED);
+    assert_true(lost.core.load_failed);
+    assert_non_null(strstr(lost.core.reason, "provisioned again"));
+    core_function_forget(link, &g.core, true);
+    /* Forgotten while it is waited for, and lost with its core. */
+    assert_int_equal(core_function_load(link, &h.core, &error), TFAAS_OK);
+    core_function_forget(link, &h.core, false);
+    assert_int_equal(cancelled_bundles, 1);
+    assert_null(h.core.load);
+    assert_int_equal(core_function_load(link, &h.core, &error), TFAAS_OK);
+    core_link_kill(link, "of the test");
+    (void)core_hub_run(&hub);
+    assert_int_equal(cancelled_bundles, 2);
+    assert_int_equal(h.loaded_status, TFAAS_CORE_LOST);
+    bundles_later = false;
+    free(call.got);
+    free(lost.got);
+    core_link_close(link);
+    (void)core_hub_run(&hub);
+}
+
+static void test_replaced_core(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function f = {.name = "slow"}, g = {.name = "hello"};
+    struct test_call running = {.consume = true}, waiting = {.consume = true};
+    assert_int_equal(call_path(link, &running, &f, "/?300", "", true), TFAAS_OK);
+    UNTIL(running.core.state == CORE_CALL_RUNNING);
+    uint64_t launches = hub.launches, lost = hub.lost;
+    core_link_restart(link, "is replaced");
+    assert_int_equal(call_path(link, &waiting, &g, "/", "", true), TFAAS_OK);
+    turn();
+    assert_int_equal(waiting.core.state, CORE_CALL_WAITING);
+    UNTIL(running.ended && waiting.ended);
+    assert_int_equal(running.core.status, TFAAS_OK);
+    assert_int_equal(waiting.core.status, TFAAS_OK);
+    assert_int_equal(hub.launches, launches + 1);
+    assert_int_equal(hub.lost, lost);
+    free(running.got);
+    free(waiting.got);
+    core_link_close(link);
+    (void)core_hub_run(&hub);
+}
+
+/* --- sealed calls --- */
+
+static tfaas_status_t sealed_call(struct core_link *link, struct test_call *call,
+                                  struct test_function *f, const char *bytes)
+{
+    struct tfaas_error error;
+    *call = (struct test_call){.consume = true};
+    call->core.sealing = TFAAS_SEALING_CHUNKED;
+    call->core.deadline_ns = NS_PER_S;
+    return core_call_start(link, &call->core, f ? &f->core : NULL, NULL, 0, (const uint8_t *)bytes,
+                           strlen(bytes), true, &error);
+}
+
+static void test_sealed_calls(void **state)
+{
+    (void)state;
+    struct core_link *link = core_link_open(&hub, "ns");
+    struct test_function f = {.name = "hello"};
+    struct test_call call;
+    static const struct {
+        const char *bytes;
+        tfaas_status_t status, inner;
+        const char *got, *reason;
+    } cases[] = {
+        {"echo me", TFAAS_OK, TFAAS_OK, "echo me", ""},
+        {"mname rest", TFAAS_MISDIRECTED, TFAAS_MISDIRECTED, "", "name"},
+        {"k", TFAAS_KEY_UNKNOWN, TFAAS_KEY_UNKNOWN, "", ""},
+        {"i", TFAAS_OK, TFAAS_FUNCTION_FAILED, "sealed", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(sealed_call(link, &call, NULL, cases[i].bytes), TFAAS_OK);
+        UNTIL(call.ended);
+        assert_int_equal(call.core.status, cases[i].status);
+        assert_int_equal(call.core.inner, cases[i].inner);
+        assert_int_equal(call.got_size, strlen(cases[i].got));
+        if (call.got_size)
+            assert_memory_equal(call.got, cases[i].got, call.got_size);
+        assert_string_equal(call.core.reason, cases[i].reason);
+        free(call.got);
+    }
+    assert_int_equal(f.loaded_count, 0);
+    assert_int_equal(sealed_call(link, &call, &f, "for f"), TFAAS_OK);
+    UNTIL(call.ended);
+    assert_int_equal(f.loaded_count, 1);
+    assert_memory_equal(call.got, "for f", 5);
+    free(call.got);
+    for (const char *bad = "MI"; *bad; bad++) {
+        char bytes[2] = {*bad, 0};
+        assert_int_equal(sealed_call(link, &call, NULL, bytes), TFAAS_OK);
+        UNTIL(call.ended);
+        assert_int_equal(call.core.status, TFAAS_CORE_LOST);
+        assert_non_null(strstr(last_event, "broke the window protocol"));
+        free(call.got);
+    }
+    core_link_close(link);
+    (void)core_hub_run(&hub);
+}
+
 static void test_hostile_cores(void **state)
 {
     (void)state;
@@ -484,6 +772,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancel_frees_the_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed_load, setup, teardown),
         cmocka_unit_test_setup_teardown(test_new_revision_while_calls_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_questions_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_answers_end_the_core, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_answer_in_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_late_bundles, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_replaced_core, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sealed_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile_cores, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

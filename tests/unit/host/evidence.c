@@ -1,4 +1,4 @@
-/* needs: host/evidence/evidence.c host/evidence/tsm.c host/evidence/sev.c host/evidence/tdx.c host/evidence/simulated.c host/error.c common/simulated.c common/cbor.c libs: sodium pthread */
+/* needs: host/evidence/evidence.c host/evidence/tsm.c host/evidence/sev.c host/evidence/tdx.c host/evidence/simulated.c host/error.c common/simulated.c common/cbor.c common/fields.c libs: sodium pthread */
 /*
  * evidence.c - sources of evidence against kernels that are replayed: a folder that behaves like
  * configfs-tsm, and devices that answer with what real ones said.
@@ -102,6 +102,8 @@ static int fake_open(const char *path, int flags)
         tsm.inblob_fd = fd;
     if (strcmp(name, "/outblob") == 0)
         tsm.outblob_fd = fd;
+    else if (fd == tsm.outblob_fd) /* the number of one that was closed */
+        tsm.outblob_fd = -1;
     return fd;
 }
 

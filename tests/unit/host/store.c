@@ -1,4 +1,4 @@
-/* needs: host/daemon/store*.c host/error.c libs: sqlite3 jansson sodium */
+/* needs: host/daemon/store*.c host/error.c common/sealed.c common/fields.c common/cbor.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/package.c libs: sqlite3 jansson sodium */
 /*
  * store.c (tests) - every call of the store: what it keeps, what it refuses and with which words,
  * that a reopened store knows the same, and that two cannot share a folder.
@@ -563,11 +563,11 @@ static void foreign_databases(void **state)
     (void)state;
     store_close(store);
     store = NULL;
-    sql("PRAGMA user_version = 2");
-    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema 2");
+    sql("PRAGMA user_version = 3");
+    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema 3");
     sql("PRAGMA user_version = 0");
     REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema");
-    sql("PRAGMA user_version = 1; PRAGMA application_id = 5");
+    sql("PRAGMA user_version = 2; PRAGMA application_id = 5");
     REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "not a TFaaS");
     scratch_write(scratch_path("state/tfaas.db"), "", 0, 0600);
     REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "it is empty");

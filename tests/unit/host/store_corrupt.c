@@ -1,4 +1,4 @@
-/* needs: host/daemon/store*.c host/error.c libs: sqlite3 jansson sodium */
+/* needs: host/daemon/store*.c host/error.c common/sealed.c common/fields.c common/cbor.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/package.c libs: sqlite3 jansson sodium */
 /*
  * store_corrupt.c (tests) - the database with a byte changed, or cut short, at many places: the
  * store either refuses to open with words that name the file, or what it serves is exactly what was

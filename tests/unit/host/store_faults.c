@@ -1,4 +1,4 @@
-/* needs: host/daemon/store*.c host/error.c libs: sqlite3 jansson sodium flags: nosan */
+/* needs: host/daemon/store*.c host/error.c common/sealed.c common/fields.c common/cbor.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/package.c libs: sqlite3 jansson sodium flags: nosan */
 /*
  * store_faults.c (tests) - every state-changing call of the store, disturbed at each of its file
  * operations: killed before and after, disk full, input/output error, interrupted, written in part.

@@ -25,8 +25,11 @@ export async function appraiseSimulated(evidence, out) {
     } catch (error) {
         throw error instanceof Malformed ? reject(error.message) : error;
     }
-    const signed = encode(new Map([[1, LABEL], [2, s.measurement], [3, s.reportData], [4, s.issuedAt], [5, s.rootKey]]));
-    if (!(await ed25519Verify(s.rootKey, s.signature, signed))) throw reject("simulated evidence: signature is invalid");
+    const signed = encode(new Map([
+        [1, LABEL], [2, s.measurement], [3, s.reportData], [4, s.issuedAt], [5, s.rootKey],
+    ]));
+    if (!(await ed25519Verify(s.rootKey, s.signature, signed)))
+        throw reject("simulated evidence: signature is invalid");
     Object.assign(out, {
         formatVersion: 1, measurement: s.measurement, reportData: s.reportData, svn: 0, debug: false,
         platformId: await sha256(s.rootKey), expiresUnix: Infinity,

@@ -111,7 +111,7 @@ export class TestCore {
         const session = this.sessions.get(hex(id));
         if (!session) throw Object.assign(new Error("no session"), { problem: "session" });
         const head = body.subarray(0, 40);
-        const number = hex(head);
+        const number = hex(head.subarray(0, 24)); // id and sequence
         if (this.seen.has(number)) throw Object.assign(new Error("replayed"), { problem: "replay" });
         this.seen.add(number);
         const key = await hkdfExpand(session.secret, concat(utf8("tfaas session request"), head), 32);
