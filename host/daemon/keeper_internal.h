@@ -39,6 +39,7 @@ struct keeper_core {
     enum keeper_core_state state;
     struct core_question start;
     bool was_given_state;
+    bool is_second; /* it was started beside another one, to get the keys from that */
 };
 
 struct keeper_domain {
