@@ -17,6 +17,21 @@
 #define NAME_MAX_SIZE  63u
 #define ROUTE          "/function/"
 
+/* Fields of a connection, as in plain calls (SPECIFICATION.md S103), and what the host alone tells.
+ */
+static bool is_hidden(struct span name)
+{
+    /* clang-format off */
+    static const char *const hidden[] = {
+        "connection", "keep-alive", "te", "proxy-authenticate", "proxy-authorization", "trailer",
+        "proxy-connection", "upgrade", "transfer-encoding", "host", "expect", "x-start-time"};
+    /* clang-format on */
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+        if (span_is(name, hidden[i]))
+            return true;
+    return bhttp_field_reserved(name);
+}
+
 /* --- Binary HTTP --- */
 
 /* May another event be had without waiting? */
@@ -218,7 +233,7 @@ static void put_fields(struct writer *w, struct span fields)
 {
     struct span name, value;
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);) {
-        if (bhttp_field_reserved(name))
+        if (is_hidden(name))
             continue;
         writer_vector(w, name.data, name.size);
         writer_vector(w, value.data, value.size);
