@@ -17,8 +17,7 @@
 #define NAME_MAX_SIZE  63u
 #define ROUTE          "/function/"
 
-/* Fields of a connection, as in plain calls (SPECIFICATION.md S103), and what the host alone tells.
- */
+/* Fields of a connection, as in plain calls (SPECIFICATION.md S103); what the host alone tells. */
 static bool is_hidden(struct span name)
 {
     /* clang-format off */

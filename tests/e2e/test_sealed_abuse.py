@@ -56,7 +56,7 @@ def test_rubbish_at_the_endpoints(t):
         for query, codes in (('namespace=' + 'a' * 5000, (400,)), ('namespace=%ff%fe', (404,)),
                              ('namespace=..%2f..%2fx', (404,)), ('namespace=a%00b', (400,)),
                              ('namespace=openfaas-fn%0d%0aX-Evil:1', (404,)),
-                             ('nonce=' + 'A' * 60000, (414,)), ('a=b&' * 4000, (None, 200))):
+                             ('nonce=' + 'A' * 60000, (414,))):
             status, answer = raw(server, f'GET {path}?{query} HTTP/1.1\r\nHost: x\r\n'
                                  'Connection: close\r\n\r\n'.encode())
             if path == sealed.EVIDENCE and query.startswith('namespace'):
