@@ -353,6 +353,40 @@ static void copied_keeper(void)
     core_child_stop(&keeper.core);
 }
 
+/* { 1: report, 2: enc, ... } */
+static struct span enc_of(const struct said *given)
+{
+    struct cursor cursor = cursor_of(given->bytes, given->size);
+    (void)cbor_map(&cursor);
+    (void)cbor_uint(&cursor);
+    (void)cbor_bytes(&cursor);
+    (void)cbor_uint(&cursor);
+    return cbor_bytes(&cursor);
+}
+
+/* Two states sealed with one ephemeral key would be one key stream over two texts: a domain more in
+ * one of them moves all sealing keys, and names that the host chose give them away. */
+static void copied_keepers_seal_with_keys_of_their_own(void)
+{
+    static const uint8_t other[] = "\xa1\x01\x65other";
+    struct subject keeper, peer;
+    struct core_child clone;
+    start(&keeper, PLAT_KEEPER);
+    know_domain(&keeper.core);
+    copy(&keeper, &clone);
+    CHECK_STATUS(ask(&clone, TFAAS_OP_DOMAIN, other, sizeof other - 1, &a), TFAAS_OK);
+    start(&peer, PLAT_KEEPER);
+    CHECK_STATUS(ask(&peer.core, TFAAS_OP_HANDOVER_ASK, "\xa0", 1, &a), TFAAS_OK);
+    CHECK_STATUS(ask(&keeper.core, TFAAS_OP_HANDOVER_GIVE, a.bytes, a.size, &b), TFAAS_OK);
+    CHECK_STATUS(ask(&clone, TFAAS_OP_HANDOVER_GIVE, a.bytes, a.size, &c), TFAAS_OK);
+    struct span first = enc_of(&b), second = enc_of(&c);
+    CHECK(first.size == 32 && second.size == 32 && memcmp(first.data, second.data, 32) != 0,
+          "copies hand over under one key");
+    stop(&clone);
+    core_child_stop(&peer.core);
+    core_child_stop(&keeper.core);
+}
+
 int main(int argc, char **argv)
 {
     core_test_prepare();
@@ -363,6 +397,7 @@ int main(int argc, char **argv)
         {"copies in step last one key life", copies_in_step_last_one_key_life},
         {"copies answer with nonces of their own", copies_answer_with_nonces_of_their_own},
         {"copied keeper", copied_keeper},
+        {"copied keepers seal with keys of their own", copied_keepers_seal_with_keys_of_their_own},
     };
     return CHECK_MAIN(cases, argc, argv);
 }
