@@ -113,7 +113,7 @@ def test_changed_answers(t):
     """Every region of an answer, by every form: not one changed bit is accepted."""
     table = setup(t)
     for form in ('whole', 'chunked'):
-        for at in (0, 20, 31, 32, 40, -17, -1):
+        for at in (0, 20, 40, -17, -1):
             def change(request, go, at=at):
                 reply = go()
                 return reply.changed(flip(reply.body, at))
