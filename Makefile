@@ -174,13 +174,23 @@ $(B)/tests/sealed_tool: tests/tools/sealed_tool.c $(COMMON_HOST_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) $^ -lsodium -o $@
 
+# A tfaasd that gives a worker another request key after a few calls.
+$(B)/tests/few/keeper_lease.o: host/daemon/keeper_lease.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(INC) -DKEEPER_CALLS_PER_KEY=8u -c $< -o $@
+$(B)/tests/few/tfaasd: $(filter-out %/keeper_lease.o,$(HOST_OBJ)) $(B)/tests/few/keeper_lease.o \
+        $(B)/tfaas-core
+	$(CC) $(HOST_CFLAGS) -pie $(filter %.o,$^) $(HOST_LIBS) -o $@
+	ln -f $(B)/tfaas-core $(@D)/tfaas-core
+
 # A clock that lies, for tfaasd in e2e tests.
 $(B)/tests/clock_shim.so: tests/tools/clock_shim.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared $< -o $@
 
 .PHONY: test-build
-test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(B)/tests/few/tfaasd \
+            $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh

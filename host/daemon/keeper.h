@@ -39,6 +39,8 @@ int keeper_timeout_ms(const struct keeper *keeper); /* until a tick has somethin
 
 /* What the links tell (struct core_owner). serves: false for a core that only tries a deployment:
  * it gets grants and no lease. */
+/* A worker is given an encapsulated call: its lease is for a number of them. */
+void keeper_call_counted(struct keeper *keeper, struct core_link *link);
 void keeper_link_up(struct keeper *keeper, struct core_link *link, bool serves);
 void keeper_link_down(struct keeper *keeper, struct core_link *link);
 

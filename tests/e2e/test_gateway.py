@@ -113,7 +113,7 @@ def test_changed_answers(t):
     """Every region of an answer, by every form: not one changed bit is accepted."""
     table = setup(t)
     for form in ('whole', 'chunked'):
-        for at in (0, 20, 31, 32, 40, -17, -1):
+        for at in (0, 20, 40, -17, -1):
             def change(request, go, at=at):
                 reply = go()
                 return reply.changed(flip(reply.body, at))
@@ -357,10 +357,13 @@ class Talk:
                      ('ok', f'{BODY} first'.encode(), form), f'{what}: {answer}')
 
     def call(self, hook, **options):
-        self.gateway.hook = hook
+        self.gateway.hook = on_call(hook) if hook else None
         return self.client.call('echo', BODY.encode(), **options)
 
     def refused(self, what, hook, error, **options):
+        """The client may make another session first: the attack is on a call in one."""
+        if self.call(None).form != library.SESSION:
+            self.good('a session again')
         answer = self.call(hook, **options)
         self.t.equal((answer.error, answer.body), (error, b''), f'{what}: {answer}')
         self.t.equal(self.client.exit_code(error), Table.codes[error], f'exit code of {error}')
