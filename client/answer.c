@@ -324,17 +324,19 @@ bool answering_body(struct answering *a, const void *data, size_t size)
 
 /* --- what it is --- */
 
-/* A problem that the core itself states, inside the sealed answer. */
+/* A problem that the core itself states, inside the sealed answer. One of before it took the call
+ * names no package: a function cannot say such a thing, and so have itself called again. */
 static client_error_t core_problem(struct answering *a)
 {
     const struct tfaas_bytes *body = &a->answer->public.body;
     json_t *root = json_loadb((const char *)body->data, body->size, 0, NULL);
     const char *type = json_string_value(json_object_get(root, "type"));
     unsigned status = a->answer->public.status;
+    bool taken = a->answer->public.package[0] != 0;
     client_error_t error = TFAAS_CLIENT_OK;
-    if (status == 400 && type && strcmp(type, TYPE_DATE) == 0)
+    if (status == 400 && !taken && type && strcmp(type, TYPE_DATE) == 0)
         error = TFAAS_CLIENT_DATE_REFUSED;
-    else if (status == 421 && type && strcmp(type, TYPE_FUNCTION) == 0)
+    else if (status == 421 && !taken && type && strcmp(type, TYPE_FUNCTION) == 0)
         error = TFAAS_CLIENT_FUNCTION_MISMATCH;
     else if (status == 412 && type && strcmp(type, TYPE_PACKAGE) == 0)
         error = TFAAS_CLIENT_PACKAGE_MISMATCH;

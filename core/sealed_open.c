@@ -5,7 +5,6 @@
 #include "sealed_internal.h"
 
 #include "message.h"
-#include "random.h"
 #include "sessions.h"
 
 #include <stdlib.h>
@@ -116,7 +115,7 @@ static tfaas_status_t begin_session(struct task *task)
     s->session_found = true;
     s->aead = session->aead;
     s->nonce_size = SESSION_NONCE_SIZE;
-    random_bytes(s->nonce, s->nonce_size);
+    plat_entropy(s->nonce, s->nonce_size); /* as in sealed_response.c */
     session_request_key(session->secret, s->session_head, key);
     session_await(&s->in, s->aead, key, s->opened_bytes);
     session_response_key(session->secret, s->session_head, s->nonce, key);

@@ -17,17 +17,7 @@
 #define NAME_MAX_SIZE  63u
 #define ROUTE          "/function/"
 
-<<<<<<< HEAD
-static bool is_ours(struct span name)
-{
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
-}
-
 /* Fields of a connection, as in plain calls (SPECIFICATION.md S103); what the host alone tells. */
-=======
-/* Fields of a connection, as in plain calls (SPECIFICATION.md S103), and what the host alone tells.
- */
->>>>>>> main
 static bool is_hidden(struct span name)
 {
     /* clang-format off */
