@@ -225,7 +225,7 @@ def test_plain_answers(t):
         t.true(sum(one.is_call for one in seen) <= 2, f'{error}: sent {len(seen)} times')
     wrong = on_call(lambda request, go: Reply(200, 'message/ohttp-chunked-res', go().body))
     table.refused('another type', wrong, 'downgrade', '--form', 'whole')
-    errors = on_call(lambda request, go: Reply(500, 'message/ohttp-res', go().body[:-1] + b'x'))
+    errors = on_call(lambda request, go: Reply(500, 'message/ohttp-res', flip(go().body, -1)))
     table.refused('a sealed type with an error', errors, 'response_not_authentic',
                   '--form', 'whole')
 
