@@ -1,9 +1,10 @@
 /*
  * sealed_response.c - sealed calls: what the function answers becomes a Binary HTTP response,
  * sealed piece by piece (sealed_internal.h). Must never hand plaintext to the ring, and never make
- * a final chunk for an answer that failed. Nonces are the platform's entropy, not random.h: a
- * copied worker has the same keys and the same generator, and must not seal with the same nonce.
+ * a final chunk for an answer that failed. Nonces are random_fresh: a copied worker has the
+ * same keys and the same generator, and must not seal with the same nonce.
  */
+#include "random.h"
 #include "sealed_internal.h"
 
 #include "core_clock.h"
@@ -33,7 +34,7 @@ static tfaas_status_t begin_out(struct sealed_call *s, struct writer *w)
         s->nonce_size = 0;
         return TFAAS_OK;
     }
-    plat_entropy(s->nonce, sizeof s->nonce);
+    random_fresh(s->nonce, sizeof s->nonce);
     return ohttp_chunks_begin_response_with(&s->out, &s->exchange, s->nonce, w);
 }
 
@@ -316,7 +317,7 @@ static bool finish_whole(struct task *task)
     struct sealed_call *s = task->sealed;
     size_t nonce_size = ohttp_nonce_size(s->aead), size;
     uint8_t *to = s->whole + OHTTP_NONCE_MAX - nonce_size;
-    plat_entropy(s->nonce, sizeof s->nonce);
+    random_fresh(s->nonce, sizeof s->nonce);
     if (ohttp_encapsulate_response_with(
             &s->exchange, s->nonce, (struct span){s->whole + OHTTP_NONCE_MAX, s->whole_size}, to,
             nonce_size + s->whole_size + AEAD_TAG_SIZE, &size) != TFAAS_OK)

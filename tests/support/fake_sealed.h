@@ -157,7 +157,7 @@ void random_bytes(uint8_t *to, size_t size)
     memcpy(to, &count, size < sizeof(count) ? size : sizeof(count));
 }
 
-void plat_entropy(uint8_t *to, size_t size)
+void random_fresh(uint8_t *to, size_t size)
 {
     random_bytes(to, size);
 }
