@@ -1,8 +1,8 @@
 /*
  * sealed_response.c - sealed calls: what the function answers becomes a Binary HTTP response,
  * sealed piece by piece (sealed_internal.h). Must never hand plaintext to the ring, and never make
- * a final chunk for an answer that failed. Nonces are the platform's entropy, not random.h: a copied
- * worker has the same keys and the same generator, and must not seal with the same nonce.
+ * a final chunk for an answer that failed. Nonces are the platform's entropy, not random.h: a
+ * copied worker has the same keys and the same generator, and must not seal with the same nonce.
  */
 #include "sealed_internal.h"
 

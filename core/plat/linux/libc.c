@@ -38,8 +38,8 @@ int clock_gettime(clockid_t clock, struct timespec *to)
     return 0;
 }
 
-/* libsodium's ephemeral keys come from here: never from random.h, whose state a copied core has too,
- * so that its copies would seal different texts under one key. */
+/* libsodium's ephemeral keys come from here: never from random.h, whose state a copied core has
+ * too, so that its copies would seal different texts under one key. */
 ssize_t getrandom(void *to, size_t size, unsigned flags)
 {
     (void)flags; /* the filter lets 0 through only */

@@ -66,8 +66,8 @@ enum fake_wrong {
     FAKE_RESPONSE_CUT,
     FAKE_RESPONSE_RUBBISH,
     FAKE_RESPONSE_LARGE,
-    FAKE_DATE_REFUSED,      /* the core's clock is an hour ahead */
-    FAKE_DATE_REFUSED_EVER, /* whatever the date is */
+    FAKE_DATE_REFUSED,       /* the core's clock is an hour ahead */
+    FAKE_DATE_REFUSED_EVER,  /* whatever the date is */
     FAKE_FUNCTION_SAYS_DATE, /* the function answers what only a core may say */
     FAKE_FUNCTION_SAYS_MISDIRECTED,
     FAKE_MISDIRECTED,
