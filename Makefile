@@ -174,13 +174,23 @@ $(B)/tests/sealed_tool: tests/tools/sealed_tool.c $(COMMON_HOST_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) $^ -lsodium -o $@
 
+# A tfaasd that gives a worker another request key after a few calls.
+$(B)/tests/few/keeper_lease.o: host/daemon/keeper_lease.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(INC) -DKEEPER_CALLS_PER_KEY=8u -c $< -o $@
+$(B)/tests/few/tfaasd: $(filter-out %/keeper_lease.o,$(HOST_OBJ)) $(B)/tests/few/keeper_lease.o \
+        $(B)/tfaas-core
+	$(CC) $(HOST_CFLAGS) -pie $(filter %.o,$^) $(HOST_LIBS) -o $@
+	ln -f $(B)/tfaas-core $(@D)/tfaas-core
+
 # A clock that lies, for tfaasd in e2e tests.
 $(B)/tests/clock_shim.so: tests/tools/clock_shim.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared $< -o $@
 
 .PHONY: test-build
-test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(B)/tests/few/tfaasd \
+            $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
@@ -218,12 +228,12 @@ install: all $(B)/tfaas.pc
 clean:
 	rm -rf $(B)
 help:
-	@echo "make demo        install what is missing, build, show the main job"
+	@echo "make demo        install what is missing, build, show the main job, in clear and attested"
 	@echo "make test        install what is missing, build, pass the tests"
 	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
-	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
-	@echo "make bench-core  microseconds inside the core, into build/bench.json"
+	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"
+	@echo "make bench-core  microseconds inside the core, starts, evidence: into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
 	@echo "make soak        growth over a million calls, into build/soak.json"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"

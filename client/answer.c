@@ -72,11 +72,6 @@ void tfaas_response_free(struct tfaas_response *response)
 
 /* --- the opened message --- */
 
-static bool is_ours(struct span name)
-{
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
-}
-
 static char *put_text(char **at, struct span from)
 {
     char *text = *at;
@@ -112,7 +107,7 @@ static bool take_fields(struct answering *a, struct span fields)
         return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
     char *text = answer->header_text;
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);) {
-        if (is_ours(name)) {
+        if (bhttp_field_reserved(name)) {
             take_own_field(a, name, value);
             continue;
         }

@@ -100,17 +100,20 @@ static void update(crypto_hash_sha256_state *state, const uint8_t *data, size_t 
 
 static void final(crypto_hash_sha256_state *state, uint8_t hash[SHA256_SIZE])
 {
-    uint8_t end[2 * BLOCK_SIZE] = {0};
+    uint8_t end[2 * BLOCK_SIZE];
     size_t held = (size_t)(state->count / 8 % BLOCK_SIZE);
     size_t size = held < BLOCK_SIZE - 8 ? BLOCK_SIZE : 2 * BLOCK_SIZE;
     memcpy(end, state->buf, held);
+    memset(end + held, 0, size - held);
     end[held] = 0x80;
-    for (unsigned i = 0; i < 8; i++)
-        end[size - 1 - i] = (uint8_t)(state->count >> (8 * i));
+    uint64_t bits = __builtin_bswap64(state->count);
+    memcpy(end + size - 8, &bits, sizeof(bits));
     blocks(state->state, end, size / BLOCK_SIZE);
-    for (unsigned i = 0; i < SHA256_SIZE; i++)
-        hash[i] = (uint8_t)(state->state[i / 4] >> (24 - i % 4 * 8));
-    sodium_memzero(end, sizeof(end));
+    for (unsigned i = 0; i < 8; i++) {
+        uint32_t word = __builtin_bswap32(state->state[i]);
+        memcpy(hash + 4 * i, &word, sizeof(word));
+    }
+    sodium_memzero(end, size);
     sodium_memzero(state, sizeof(*state));
 }
 #else

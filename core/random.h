@@ -10,5 +10,8 @@
 
 void random_reseed(void);
 void random_bytes(uint8_t *to, size_t size);
+/* The same, and different in every copy of this process, at every call: what a nonce needs under a
+ * key that copies share. No system call where the processor draws. */
+void random_fresh(uint8_t *to, size_t size);
 
 #endif

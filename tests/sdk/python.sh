@@ -29,12 +29,15 @@ fi
 PYTHONPATH=sdk/python timeout -k 5 600 "$venv/bin/python" -B -W error::ResourceWarning -m unittest discover --verbose \
     --start-directory sdk/python/tests >"$log/sdk_python.log" 2>&1
 status=$?
-passed=$(grep -c '\.\.\. ok$' "$log/sdk_python.log")
-skipped=$(sed -n 's/^OK.*skipped=\([0-9]*\).*/\1/p; s/^FAILED.*skipped=\([0-9]*\).*/\1/p' "$log/sdk_python.log")
-failed=$(grep -cE '\.\.\. (FAIL|ERROR)$|^(ERROR|FAIL): (setUpClass|tearDownClass|test_[a-z]* \(unittest.loader)' "$log/sdk_python.log")
+number() { sed -n "s/^\(OK\|FAILED\) (.*\b$1=\([0-9]*\).*/\2/p" "$log/sdk_python.log"; }
+ran=$(sed -n 's/^Ran \([0-9]*\) tests.*/\1/p' "$log/sdk_python.log")
+skipped=$(number skipped)
+failed=$(($(number failures) + $(number errors) + 0))
+if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+passed=$((${ran:-0} - ${skipped:-0} - failed))
+if [ "$passed" -lt 0 ]; then passed=0; fi
 grep -oE "skipped '.*'" "$log/sdk_python.log" | sort -u | sed "s/^skipped '\(.*\)'/skipped: \1/"
 if [ "$status" -ne 0 ]; then
-    [ "$failed" -gt 0 ] || failed=1
     grep -E -A 40 '^(FAIL|ERROR): ' "$log/sdk_python.log" | sed 's/^\(FAIL\|ERROR\): /FAILED &/'
 fi
 echo "$passed passed, $failed failed$([ "${skipped:-0}" -gt 0 ] && echo ", $skipped skipped")"

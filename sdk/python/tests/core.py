@@ -1,5 +1,5 @@
-"""A keeper and a worker for tests, with a software root: the server's side of SPECIFICATION.md section 14, in so far as a
-client can see it. `faults` make it lie."""
+"""A keeper and a worker for tests, with a software root: the server's side of SPECIFICATION.md section 14, in so far as
+a client can see it. `faults` make it lie."""
 import email.utils
 import hashlib
 import json
@@ -76,7 +76,8 @@ class Core:
     def simulated(self, report_data):
         fields = {1: "tfaas-simulated-v1", 2: self.measurement, 3: report_data, 4: self.now, 5: self.root.public,
                   **self.faults.get("simulated", {})}
-        return cbor.encode({**fields, 6: self.root.sign(cbor.encode(fields)), **self.faults.get("simulated_signed", {})})
+        return cbor.encode({**fields, 6: self.root.sign(cbor.encode(fields)),
+                           **self.faults.get("simulated_signed", {})})
 
     def evidence(self, nonce=None):
         statement = self.key_statement(self.faults.get("nonce", nonce))
@@ -135,7 +136,8 @@ class Core:
         self._once(head[:24])
         cipher = Aead(aead, hkdf_expand(secret, b"tfaas session request" + head, 32))
         count = iter(range(1 << 30))
-        plain = open_chunks(body[40:], lambda sealed, aad: cipher.open(counter_nonce(bytes(12), next(count)), aad, sealed))
+        plain = open_chunks(body[40:], lambda sealed, aad: cipher.open(
+            counter_nonce(bytes(12), next(count)), aad, sealed))
 
         def respond(pieces):
             nonce = secrets.token_bytes(16)
@@ -192,7 +194,7 @@ class Core:
         signed = ".".join(base64url(part) for part in (b'{"alg":"EdDSA","typ":"tfaas-receipt+jws"}',
                                                        b'{"count":3,"root":"%s"}' % base64url(root).encode()))
         signature = self.faults.get("receipt_signer", self.receipt_key).sign(signed.encode())
-        return base64url(numbered({1: "tfaas-receipt-v1", 2: claims, 3: 2, 4: [left],
+        return base64url(numbered({1: "tfaas-receipt-v1", 2: claims, 3: 2, 4: [left, *self.faults.get("more_path", [])],
                                    5: f"{signed}.{base64url(signature)}", 6: self.lease(),
                                    **self.faults.get("receipt", {})}))
 

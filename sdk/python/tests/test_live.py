@@ -1,5 +1,5 @@
-"""Against a real tfaasd with a core under the software root, and against libtfaas' command line: TFAASD names the daemon
-(else build/tfaasd), TFAAS the command line. What is not built is skipped."""
+"""Against a real tfaasd with a core under the software root, and against libtfaas' command line: TFAASD names the
+daemon (else build/tfaasd), TFAAS the command line. What is not built is skipped."""
 import asyncio
 import base64
 import hashlib
@@ -82,14 +82,16 @@ class Live(unittest.TestCase):
         transport = tfaas.Transport(self.policy, receipt=True)
         with httpx.Client(transport=transport) as web:
             response = web.put(f"{self.url}/function/where/a/b?code=418", headers={"x-test": "hello"})
-            self.assertEqual((response.status_code, response.text, response.headers["x-seen"]), (418, "PUT /a/b", "hello"))
+            self.assertEqual((response.status_code, response.text,
+                             response.headers["x-seen"]), (418, "PUT /a/b", "hello"))
             self.assertTrue(tfaas.info_of(response).claims.work)
             with self.assertRaises(httpx.RequestError):
                 web.get(f"{self.url}/system/functions")
 
         async def main():
             async with httpx.AsyncClient(transport=tfaas.AsyncTransport(self.policy, receipt=True)) as web:
-                answers = await asyncio.gather(*(web.post(f"{self.url}/function/echo", content=str(i)) for i in range(20)))
+                calls = [web.post(f"{self.url}/function/echo", content=str(i)) for i in range(20)]
+                answers = await asyncio.gather(*calls)
                 self.assertEqual([answer.text for answer in answers], [str(i) for i in range(20)])
         asyncio.run(main())
 

@@ -1,4 +1,5 @@
 """Byte forms against the vectors of RFCs and of the other languages (tests/vectors), and against rubbish."""
+import dataclasses
 import os
 import re
 import secrets
@@ -6,11 +7,14 @@ import unittest
 
 import vectors
 from core import Core, open_chunks
-from tfaas import CODES, TfaasError, bhttp, cbor, read_policy
-from tfaas.crypto import NotAuthentic, Receiver, Sender, public_key
+from tfaas import CODES, TfaasError, bhttp, cbor, open_log_line, read_policy, receipt, statement
+from tfaas.crypto import Aead, NotAuthentic, Receiver, Sender, public_key
 from tfaas.errors import Malformed
 from tfaas.ohttp import (ChunkedExchange, Session, SessionExchange, TooLarge, Truncated, WholeExchange, choose_aead,
                          read_key_configuration)
+from tfaas.evidence.simulated import read_simulated
+from tfaas.sealed import seal
+from tfaas.verify import Report
 from tfaas.wire import Cursor, parse_json, unbase64url, varint, vector
 
 unhex = bytes.fromhex
@@ -64,6 +68,68 @@ class Vectors(unittest.TestCase):
                 self.check_ohttp(ChunkedExchange if "chunked" in v["request_label"] else WholeExchange, v, v["aead_id"])
                 count += 1
         self.assertGreater(count, 0)
+
+    def test_sessions_of_other_languages(self):
+        for v in vectors.load("protocol", "session.json"):
+            head = unhex(v["request_head"])
+            session = Session(head[:16], unhex(v["secret"]), v["aead_id"], 0)
+            for piece in (1, 1 << 20):
+                exchange = SessionExchange(session, int.from_bytes(head[16:24], "big"), head[24:])
+                plain, half = unhex(v["bhttp_request"]), len(unhex(v["bhttp_request"])) // 2
+                sealed = exchange.begin() + exchange.seal(plain[:half], False) + exchange.seal(plain[half:], True)
+                self.assertEqual(sealed.hex(), v["request"])
+                self.assertEqual(opened(exchange, unhex(v["response"]), piece).hex(), v["bhttp_response"])
+
+    def test_receipts_of_other_languages(self):
+        for v in vectors.load("protocol", "receipt.json"):
+            found = receipt._read(v["receipt"])
+            self.assertEqual((found.claims.decode(), found.index, found.jws, found.lease.decode()),
+                             (v["claims"], v["index"], v["jws"], v["lease"]))
+            receipt._check_signature(found, unhex(v["receipt_key"]))
+            for change in ({"claims": b"other"}, {"index": found.index + 1}, {"path": [*found.path, bytes(32)]},
+                           {"path": found.path[:-1] if found.path else [bytes(32)]}, {"jws": found.jws[:-4] + "AAAA"}):
+                with self.assertRaises(TfaasError) as caught:
+                    receipt._check_signature(dataclasses.replace(found, **change), unhex(v["receipt_key"]))
+                self.assertEqual(caught.exception.code, "receipt_invalid")
+
+    def test_statements_of_other_languages(self):
+        v = vectors.load("protocol", "statements.json")
+        keys = {name: unhex(value) for name, value in v["keys"].items()}
+        for name in ("key_statement", "key_statement_with_nonce"):
+            data = unhex(v[name]["bytes"])
+            found = statement.read_key_statement(data)
+            self.assertEqual((found.identity, found.nonce), (keys["identity"], unhex(v[name].get("nonce", ""))))
+            self.assertEqual(statement.key_statement_digest(data).hex(), v[name]["report_data"])
+        raw = statement.open_envelope(unhex(v["lease"]["envelope"]), keys["identity"])
+        lease = statement.read_lease(raw)
+        self.assertEqual((raw.hex(), lease.key_configuration.hex(), lease.instance.hex()),
+                         tuple(v["lease"][name] for name in ("bytes", "key_configuration", "instance")))
+        self.assertEqual(read_key_configuration(lease.key_configuration).public_key, keys["request_key"])
+        raw = statement.open_envelope(unhex(v["domain_statement"]["envelope"]), keys["identity"])
+        domain = statement.read_domain_statement(raw)
+        self.assertEqual((raw.hex(), domain.sealing_key), (v["domain_statement"]["bytes"], keys["sealing_key"]))
+        self.assertRaises(statement.NotSigned, statement.open_envelope, unhex(v["lease"]["envelope"]), keys["log_key"])
+        found = read_simulated(unhex(v["simulated"]["bytes"]))
+        self.assertEqual(found.platform_id.hex(), v["simulated"]["platform_id"])
+
+    def test_sealed_things_of_other_languages(self):
+        v = vectors.load("protocol", "statements.json")
+        keys = {name: unhex(value) for name, value in v["keys"].items()}
+        for kind in ("secret", "package"):
+            theirs = cbor.decode(unhex(v[f"sealed_{kind}"]["object"]))
+            policy = cbor.decode(theirs[6])
+            ours = cbor.decode(seal(Report(0, domain=theirs[3], sealing_key=keys["sealing_key"]), kind, theirs[4],
+                                    unhex(v["sealed_content"]["content"]), log_key=policy.get(2),
+                                    packages=[digest.hex() for digest in policy.get(1, [])]))
+            self.assertEqual([ours[key] for key in range(1, 7)], [theirs[key] for key in range(1, 7)])
+            for one in (ours, theirs):
+                label = cbor.encode({key: one[key] for key in range(1, 7)})
+                wrapped = Receiver(3, keys["sealing_secret"], one[7], b"tfaas-sealed-v1" + label).open(one[8])
+                header = cbor.encode({key: one[key] for key in range(1, 9)})
+                self.assertEqual(Aead(3, wrapped).open(bytes(12), header, one[9]).hex(), v["sealed_content"]["content"])
+        line = unhex(v["log"]["line"]).decode()
+        opened_line = open_log_line(line, keys["log_secret"], v["sealed_content"]["package"])
+        self.assertEqual(opened_line.hex(), v["log"]["text"])
 
     def test_the_codes_are_libtfaas(self):
         header = vectors.read("tfaas", "client.h", root=os.path.join(vectors.REPOSITORY, "include")).decode()
@@ -166,8 +232,8 @@ class BinaryHttp(unittest.TestCase):
 
 class Forms(unittest.TestCase):
     def test_cbor_has_one_form_each(self):
-        for text in ("00", "17", "1818", "190100", "1a00010000", "1b0000000100000000", "1bffffffffffffffff", "4161", "6161",
-                     "8201a10102", "f4", "f5", "a0"):
+        for text in ("00", "17", "1818", "190100", "1a00010000", "1b0000000100000000", "1bffffffffffffffff", "4161",
+                     "6161", "8201a10102", "f4", "f5", "a0"):
             self.assertEqual(cbor.encode(cbor.decode(unhex(text))).hex(), text)
         for text in ("", "1817", "190017", "1a0000ffff", "1b00000000ffffffff", "20", "5f4161ff", "4261", "61ff", "6100",
                      "9f01ff", "a201010101", "a202010101", "a1616101ff", "c001", "f6", "f93c00", "0000", "818181818181",
@@ -184,12 +250,10 @@ class Forms(unittest.TestCase):
     def test_statements_cut_and_changed(self):
         """No prefix of a signed statement opens, and no changed byte."""
         core = Core()
-        from tfaas.statement import NotSigned, open_envelope
-        envelope = core.domain_statement()
-        for size in range(len(envelope)):
-            self.assertRaises((Malformed, NotSigned), open_envelope, envelope[:size], core.identity.public)
-            changed = envelope[:size] + bytes([envelope[size] ^ 1]) + envelope[size + 1:]
-            self.assertRaises((Malformed, NotSigned), open_envelope, changed, core.identity.public)
+        envelope, key = core.domain_statement(), core.identity.public
+        for at in range(len(envelope)):
+            for changed in (envelope[:at], envelope[:at] + bytes([envelope[at] ^ 1]) + envelope[at + 1:]):
+                self.assertRaises((Malformed, statement.NotSigned), statement.open_envelope, changed, key)
 
     def test_policies_are_read_strictly(self):
         core = "ab" * 48

@@ -11,6 +11,6 @@ from .sealed import generate_log_key, open_log_line
 from .verify import Check, Report, verify_bundle
 
 __version__ = "0.1.0"
-__all__ = ["Appraisal", "AsyncClient", "AsyncTransport", "CODES", "Check", "Claims", "Client", "Evidence", "Info", "Options",
-           "Policy", "Report", "TfaasError", "Transport", "appraise", "check_sequences", "generate_log_key", "info_of",
-           "open_log_line", "read_policy", "verify_bundle", "verify_receipt"]
+__all__ = ["Appraisal", "AsyncClient", "AsyncTransport", "CODES", "Check", "Claims", "Client", "Evidence", "Info",
+           "Options", "Policy", "Report", "TfaasError", "Transport", "appraise", "check_sequences", "generate_log_key",
+           "info_of", "open_log_line", "read_policy", "verify_bundle", "verify_receipt"]

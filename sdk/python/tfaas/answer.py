@@ -1,5 +1,5 @@
-"""The answer to one sealed request: opens it, and says what it is. Must never hand out content that did not open, nor call
-an answer whole before its end opened."""
+"""The answer to one sealed request: opens it, and says what it is. Must never hand out content that did not open, nor
+call an answer whole before its end opened."""
 from __future__ import annotations
 
 import hashlib
@@ -21,6 +21,7 @@ PROBLEM_MAX = 64 << 10
 _PROBLEM_TYPES = "https://iana.org/assignments/http-problem-types#"
 _KEY, _DATE = _PROBLEM_TYPES + "ohttp-key", _PROBLEM_TYPES + "date"
 _SESSION = "tag:tfaas,2026:session-unknown"
+_HOST_SAYS = {400: "request_not_opened", 409: "replay_reported", 429: "unavailable", 503: "unavailable"}
 #: What the core states inside a sealed answer, by status and type, and whether it had taken the call. Before that it names
 #: no package: a function cannot say such a thing, and so have itself called again.
 _CORE_PROBLEMS = {(400, _DATE, False): "date_refused", (421, "tag:tfaas,2026:misdirected", False): "function_mismatch",
@@ -44,7 +45,7 @@ async def refuse_plain(answer: Answer) -> NoReturn:
         raise TfaasError("downgrade", f"the answer is not sealed (HTTP {status}, in clear)", status=status)
     kind = _problem_type(await answer.read(PROBLEM_MAX))
     code = {_KEY: "key_unknown", _SESSION: "session_unknown"}.get(kind) or \
-        {400: "request_not_opened", 409: "replay_reported", 429: "unavailable", 503: "unavailable"}.get(status, "host_refused")
+        _HOST_SAYS.get(status, "host_refused")
     raise TfaasError(code, f"{TfaasError(code).args[0]} (HTTP {status}, in clear)", status=status)
 
 

@@ -97,8 +97,8 @@ class End:
 
 
 class ResponseReader:
-    """feed() gives a Head, then bytes of content, then, at the end of input, an End. What is missing at the end counts as
-    empty where section 3.8 allows that: whole parts, never half a part."""
+    """feed() gives a Head, then bytes of content, then, at the end of input, an End. What is missing at the end counts
+    as empty where section 3.8 allows that: whole parts, never half a part."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

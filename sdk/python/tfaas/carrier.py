@@ -2,8 +2,11 @@
 sync transport they never wait, so run() takes them to their end at once."""
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractAsyncContextManager
 from typing import Any, AsyncIterator, Coroutine, Iterator, Mapping, Protocol, TypeVar
 
+import anyio
 import httpx
 
 from .errors import TfaasError
@@ -77,7 +80,22 @@ def _failed(error: Exception) -> TfaasError:
     return TfaasError("transport", f"no answer came through: {error or type(error).__name__}")
 
 
+class _ThreadLock:
+    """A lock of threads, in the clothes of one of tasks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class Carrier(Protocol):
+    def lock(self) -> AbstractAsyncContextManager[None]: ...
+
     def parts(self, response: httpx.Response) -> AsyncIterator[bytes]: ...
 
     async def close(self, response: httpx.Response) -> None: ...
@@ -89,6 +107,9 @@ class Carrier(Protocol):
 class SyncCarrier:
     def __init__(self, transport: httpx.BaseTransport) -> None:
         self._transport = transport
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        return _ThreadLock()
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], content: Any,
                    extensions: Mapping[str, Any]) -> Answer:
@@ -112,6 +133,9 @@ class SyncCarrier:
 class AsyncCarrier:
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        return anyio.Lock()
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], content: Any,
                    extensions: Mapping[str, Any]) -> Answer:

@@ -1,5 +1,5 @@
-"""Clients: of one host (Client, AsyncClient), and as httpx transports (Transport, AsyncTransport), with which every httpx
-client calls functions sealed. Answers are httpx.Response; response.extensions["tfaas"] is an answer.Info."""
+"""Clients: of one host (Client, AsyncClient), and as httpx transports (Transport, AsyncTransport), with which every
+httpx client calls functions sealed. Answers are httpx.Response; response.extensions["tfaas"] is an answer.Info."""
 from __future__ import annotations
 
 import contextlib
@@ -115,9 +115,9 @@ def _content(content: Any) -> tuple[bytes | None, Any]:
 class Client(_OneHost):
     """Calls functions of one host so that nobody between here and the attested core can read or change the call.
 
-    base_url: "https://HOST[:PORT][/PREFIX]". policy: what is accepted, as JSON text or what it holds; None accepts nothing.
-    transport: who carries bytes. clock: Unix seconds. collateral: Intel's, where the evidence brings none. fresh: ask for
-    evidence with a nonce of ours.
+    base_url: "https://HOST[:PORT][/PREFIX]". policy: what is accepted, as JSON text or what it holds; None accepts
+    nothing. transport: who carries bytes. clock: Unix seconds. collateral: Intel's, where the evidence brings none.
+    fresh: ask for evidence with a nonce of ours.
     """
 
     def __init__(self, base_url: str, policy: Any = None, *, transport: httpx.BaseTransport | None = None,
@@ -144,8 +144,8 @@ class Client(_OneHost):
     def request(self, name: str, method: str = "POST", path: str = "/", headers: Any = None,
                 content: bytes | str | Iterable[bytes] | None = None, *, response_max: int = RESPONSE_MAX,
                 **options: Any) -> httpx.Response:
-        """Calls the function. path: what it sees, "/REST?QUERY". options: receipt, package, session, form, gateway, once,
-        namespace (tfaas.Options). An error status of the function is a response."""
+        """Calls the function. path: what it sees, "/REST?QUERY". options: receipt, package, session, form, gateway,
+        once, namespace (tfaas.Options). An error status of the function is a response."""
         with self.stream(name, method, path, headers, content, **options) as response:
             parts, size = [], 0
             for part in response.iter_raw():
@@ -155,12 +155,14 @@ class Client(_OneHost):
                     raise TfaasError("response_too_large")
             return _whole(response, b"".join(parts))
 
-    def seal_secret(self, name: str, value: bytes, *, packages: Iterable[str] = (), namespace: str | None = None) -> bytes:
+    def seal_secret(self, name: str, value: bytes, *, packages: Iterable[str] = (),
+                    namespace: str | None = None) -> bytes:
         """So that only verified workers that run one of `packages` read it."""
         return run(self._engine.seal("secret", name, value, namespace or self._namespace, self._config.extensions,
                                      packages=packages))
 
-    def seal_package(self, name: str, value: bytes, *, log_key: bytes | None = None, namespace: str | None = None) -> bytes:
+    def seal_package(self, name: str, value: bytes, *, log_key: bytes | None = None,
+                     namespace: str | None = None) -> bytes:
         """The function `name` becomes confidential; its logs are sealed to `log_key`."""
         return run(self._engine.seal("package", name, value, namespace or self._namespace, self._config.extensions,
                                      log_key=log_key))
@@ -202,8 +204,8 @@ class AsyncClient(_OneHost):
         finally:
             await response.aclose()
 
-    async def request(self, name: str, method: str = "POST", path: str = "/", headers: Any = None, content: Any = None, *,
-                      response_max: int = RESPONSE_MAX, **options: Any) -> httpx.Response:
+    async def request(self, name: str, method: str = "POST", path: str = "/", headers: Any = None,
+                      content: Any = None, *, response_max: int = RESPONSE_MAX, **options: Any) -> httpx.Response:
         async with self.stream(name, method, path, headers, content, **options) as response:
             parts, size = [], 0
             async for part in response.aiter_raw():
@@ -264,9 +266,9 @@ class _AnyHost:
 class Transport(_AnyHost, httpx.BaseTransport):
     """For httpx: httpx.Client(transport=tfaas.Transport(policy=...)).post("https://HOST/function/NAME", content=...).
 
-    Each call is sealed to a core that the policy accepts, or fails with TfaasError (an httpx.RequestError); other URLs are
-    refused. options (receipt, package, session, ...: tfaas.Options) are for all calls; extensions={"tfaas": {...}} of one
-    request goes before them. transport: who carries the sealed bytes.
+    Each call is sealed to a core that the policy accepts, or fails with TfaasError (an httpx.RequestError); other URLs
+    are refused. options (receipt, package, session, ...: tfaas.Options) are for all calls; extensions={"tfaas": {...}}
+    of one request goes before them. transport: who carries the sealed bytes.
     """
 
     def __init__(self, policy: Any = None, *, transport: httpx.BaseTransport | None = None,

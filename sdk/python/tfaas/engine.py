@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, AsyncIterator, Callable, Mapping
 
@@ -34,6 +35,7 @@ class _Domain:
     """What is known of one trust domain."""
 
     name: str
+    renewing: AbstractAsyncContextManager[None]  # one verification at a time
     fetched: Fetched | None = None
     report: Report | None = None  # that holds
     refetch_at: int = 0
@@ -75,13 +77,15 @@ class Engine:
         return int(self._clock())
 
     def _domain(self, name: str) -> _Domain:
-        return self._domains.setdefault(check_name(name, "namespace"), _Domain(name))
+        found = self._domains.get(check_name(name, "namespace"))
+        return found or self._domains.setdefault(name, _Domain(name, self._carrier.lock()))
 
     # --- verification ---
 
     async def _get(self, what: str, query: str, most: int, extensions: Mapping[str, Any]) -> tuple[bytes, int]:
         """(body, seconds it may be kept)"""
-        answer = await self._carrier.send("GET", f"{self.base_url}/.well-known/tfaas/{what}{query}", {}, None, extensions)
+        url = f"{self.base_url}/.well-known/tfaas/{what}{query}"
+        answer = await self._carrier.send("GET", url, {}, None, extensions)
         if answer.status != 200:
             await answer.close()
             code = "unavailable" if answer.status in (429, 503) else "host_refused"
@@ -94,7 +98,8 @@ class Engine:
             raise TfaasError("host_refused", f"{what}: HTTP 200, empty")
         return body, min(int(match.group(1)), MAX_AGE_MOST_S) if match else _FOREVER
 
-    async def _fetch(self, domain: _Domain, evidence: Fetched | None, extensions: Mapping[str, Any]) -> tuple[Fetched, int]:
+    async def _fetch(self, domain: _Domain, evidence: Fetched | None,
+                     extensions: Mapping[str, Any]) -> tuple[Fetched, int]:
         """All of it, or, with `evidence`, a new domain statement to go with that."""
         if evidence is None:
             nonce = secrets.token_bytes(32) if self._fresh else b""
@@ -120,7 +125,8 @@ class Engine:
     async def verify(self, namespace: str, extensions: Mapping[str, Any]) -> Report:
         """Fetches and checks anew. Does not raise for what the checks find."""
         domain = self._domain(namespace)
-        report = await self._renew(domain, None, extensions)
+        async with domain.renewing:
+            report = await self._renew(domain, None, extensions)
         if not report.ok:
             domain.session = None
         return report
@@ -131,20 +137,31 @@ class Engine:
             raise usage("bundle: nothing is verified")
         return domain.fetched.to_bundle()
 
-    async def ready(self, domain: _Domain, extensions: Mapping[str, Any], anew: bool = False) -> Report:
-        """A verification that holds now, with a lease to begin with."""
+    def _good(self, domain: _Domain, stale: Report | None) -> Report | None:
+        """What was verified, while it holds."""
         now, report = self._now(), domain.report
-        good = not anew and report is not None and now <= report.not_after and \
-            now - report.not_before <= self._policy.maximum_age_s
-        if good and report is not None and now < domain.refetch_at and self._lease(report):
-            return report
-        found = None
-        if good:  # only the leases ran out: the same evidence, a new domain statement
-            found = await self._renew(domain, domain.fetched, extensions)
-            # Another keeper may be there by now: then its evidence is needed.
-            if found.error is not None and found.error.code == "domain_signature":
-                found = None
-        found = found or await self._renew(domain, None, extensions)
+        if report is None or report is stale or now > report.not_after:
+            return None
+        return report if now - report.not_before <= self._policy.maximum_age_s else None
+
+    def _usable(self, domain: _Domain, stale: Report | None) -> Report | None:
+        report = self._good(domain, stale)
+        return report if report and self._now() < domain.refetch_at and self._lease(report) else None
+
+    async def ready(self, domain: _Domain, extensions: Mapping[str, Any], stale: Report | None = None) -> Report:
+        """A verification that holds now, with a lease to begin with. Not `stale`: its keys are gone."""
+        found = self._usable(domain, stale)
+        if found:
+            return found
+        async with domain.renewing:
+            found = self._usable(domain, stale)  # somebody else was quicker
+            if found is None and self._good(domain, stale):
+                # Only the leases ran out: the same evidence, a new domain statement.
+                found = await self._renew(domain, domain.fetched, extensions)
+                # Another keeper may be there by now: then its evidence is needed.
+                if found.error is not None and found.error.code == "domain_signature":
+                    found = None
+            found = found or await self._renew(domain, None, extensions)
         if found.error is not None:
             domain.session = None
             raise found.error
@@ -161,14 +178,14 @@ class Engine:
         domain = self._domain(call.target.domain)
         once = call.options.once or call.stream is not None
         mended: set[str] = set()  # each reason may be mended once
-        anew = False
+        stale: Report | None = None
         while True:
             try:
-                return await self._attempt(domain, call, anew)
+                return await self._attempt(domain, call, stale)
             except TfaasError as error:
                 # A key's id is one byte: under another key of the same id a request does not open.
                 reason = "key_unknown" if error.code == "request_not_opened" else error.code
-                anew = reason == "key_unknown"
+                stale = domain.report if reason == "key_unknown" else None
                 if reason in ("key_unknown", "session_unknown"):
                     domain.session = None
                 elif error.code == "date_refused" and error.offset_s is not None:
@@ -181,11 +198,11 @@ class Engine:
                     raise
                 mended.add(reason)
 
-    async def _attempt(self, domain: _Domain, call: Call, anew: bool) -> Opened:
+    async def _attempt(self, domain: _Domain, call: Call, stale: Report | None) -> Opened:
         session = self._session(domain, call)
         report = domain.report
-        if session is None or report is None or anew:
-            report = await self.ready(domain, call.extensions, anew)
+        if session is None or report is None or report is stale:
+            report = await self.ready(domain, call.extensions, stale)
         exchange = self._exchange(domain, call, session, report)
         asks = call.options.session and not exchange.in_session
         message = self._message(call, asks)
@@ -236,7 +253,8 @@ class Engine:
             fields.append((b"tfaas-receipt", b"1"))
         if asks_session:
             fields.append((b"tfaas-session", b"1"))
-        path = f"/function/{target.function}.{target.domain}".encode("ascii") + (b"" if target.rest == b"/" else target.rest)
+        rest = b"" if target.rest == b"/" else target.rest
+        path = f"/function/{target.function}.{target.domain}".encode("ascii") + rest
         request = bhttp.Request(call.method.encode("latin-1", "replace"), self._scheme.encode("ascii"),
                                 self._authority.encode("ascii"), path, [*fields, *call.fields])
         return Message(request, call.body, call.stream)

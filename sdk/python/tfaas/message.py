@@ -5,7 +5,7 @@ import email.utils
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any, AsyncIterable, AsyncIterator, Iterable
+from typing import Any, AsyncIterator
 
 import httpx
 
@@ -20,7 +20,6 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _FUNCTION_PATH = re.compile(rb"(.*?)/function/([^/?]+)([^?]*)(\?.*)?\Z", re.S)
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
                b"host", b"expect", b"content-length"}
-Content = "bytes | str | Iterable[bytes] | AsyncIterable[bytes] | None"
 
 
 def usage(text: str) -> TfaasError:
@@ -40,8 +39,8 @@ class Options:
 
     receipt: ask for one, fail without a valid one. package: SHA-256 of the package that must serve it. session: use or
     begin one. form: "auto" (a session if there is one, else chunked), "whole" (RFC 9458, 1 MiB), "chunked", "session".
-    gateway: no name in the outer URL. once: a host that lies about a key or a session makes the client send a call twice,
-    and could have both run; with this a call is sent once, and fails instead.
+    gateway: no name in the outer URL. once: a host that lies about a key or a session makes the client send a call
+    twice, and could have both run; with this a call is sent once, and fails instead.
     """
 
     receipt: bool = False

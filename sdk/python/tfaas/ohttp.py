@@ -120,8 +120,8 @@ def _frame(sealed: bytes, final: bool) -> bytes:
 
 
 class Exchange:
-    """One request and its response. The bytes for the wire are seal_all(), or begin() and then seal() for each piece, the
-    last one final. Then feed() and finish() open the response."""
+    """One request and its response. The bytes for the wire are seal_all(), or begin() and then seal() for each piece,
+    the last one final. Then feed() and finish() open the response."""
 
     request_type = response_type = ""
     in_session = False

@@ -73,8 +73,9 @@ def _read(text: str) -> _Receipt:
     if not isinstance(found, dict) or set(found) != {1, 2, 3, 4, 5, 6} or found[1] != "tfaas-receipt-v1":
         raise _bad("not a receipt of this version")
     claims, index, path, jws, lease = (found[key] for key in range(2, 7))
-    if not (isinstance(claims, bytes) and 0 < len(claims) <= CLAIMS_MAX and isinstance(lease, bytes) and is_int(index) and
-            isinstance(path, list) and len(path) <= PATH_MAX and isinstance(jws, str) and 0 < len(jws) <= JWS_MAX and
+    if not (isinstance(claims, bytes) and 0 < len(claims) <= CLAIMS_MAX and isinstance(lease, bytes) and
+            is_int(index) and isinstance(path, list) and len(path) <= PATH_MAX and isinstance(jws, str) and
+            0 < len(jws) <= JWS_MAX and
             all(isinstance(node, bytes) and len(node) == 32 for node in path)):
         raise _bad("malformed")
     return _Receipt(claims, index, path, jws, lease)

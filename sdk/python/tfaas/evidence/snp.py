@@ -79,7 +79,8 @@ class Report:
             "version": self.version, "guest_svn": self.guest_svn, "policy": f"0x{self.policy:x}", "vmpl": self.vmpl,
             "debug_allowed": bool(self.policy & _DEBUG), "smt_allowed": bool(self.policy & _SMT),
             "migrate_ma": bool(self.policy & _MIGRATE), "single_socket": bool(self.policy & _SOCKET),
-            "signature_algo": self.algorithm, "platform_info": f"0x{self.platform_info:x}", "flags": f"0x{self.flags:x}",
+            "signature_algo": self.algorithm, "platform_info": f"0x{self.platform_info:x}",
+            "flags": f"0x{self.flags:x}",
             "signing_key": "VLEK" if self.is_vlek else "VCEK", "cpuid_fam_mod_step": self.cpuid.hex(),
             **{name: getattr(self, name).hex() for name in names},
         }
@@ -126,7 +127,8 @@ def _text(vek: Certificate, number: int, missing: str, malformed: str) -> str:
 def _product_matches(vek: Certificate, generation: str) -> None:
     if _svn(vek, 1) > 1:
         raise Rejection("VEK: unknown structure version or no product name")
-    product = _text(vek, 2, "VEK: unknown structure version or no product name", f"VEK: its product is not {generation}")
+    product = _text(vek, 2, "VEK: unknown structure version or no product name",
+                    f"VEK: its product is not {generation}")
     if product != generation and not product.startswith(generation + "-"):
         raise Rejection(f"VEK: its product is not {generation}")
 
