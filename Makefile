@@ -151,6 +151,12 @@ $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hos
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
 
+# What tests/honesty runs: every call of every core, seen from outside; and a core that lies.
+HONESTY := $(B)/tests/honesty/trace $(B)/tests/honesty/dishonest
+$(B)/tests/honesty/%: tests/honesty/%.c core/plat/linux/filter.c core/plat/linux/syscalls.def
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC) $< -o $@
+
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
 ASAN_OBJ := $(HOST_OBJ:$(B)/host-obj/%=$(B)/asan/%)
@@ -181,7 +187,7 @@ $(B)/tests/clock_shim.so: tests/tools/clock_shim.c
 	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared $< -o $@
 
 .PHONY: test-build
-test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(HONESTY) $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh

@@ -5,12 +5,9 @@
  * the process. The daemon itself runs untraced but for its forks.
  *
  *   trace FOLDER COMMAND ARGUMENTS...     writes FOLDER/PID.trace, a line per finding:
- *   trace -w FOLDER COMMAND...            of a test that is its own zygote: who closes a filter is a
- *                                         worker
- *     seen PHASE NUMBER COUNT             row INDEX COUNT
- *     outside PHASE NUMBER ARGUMENTS      wx PHASE LINE-OF-MAPS
- *     maps COUNT                          cores COUNT
- *     workers COUNT
+ *   trace -w FOLDER COMMAND...            of a test that is its own zygote: who closes a filter is
+ * a worker seen PHASE NUMBER COUNT             row INDEX COUNT outside PHASE NUMBER ARGUMENTS wx
+ * PHASE LINE-OF-MAPS maps COUNT                          cores COUNT workers COUNT
  */
 #include "plat/linux/filter.c" /* for the pins, which nobody else needs to know */
 
