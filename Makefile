@@ -118,7 +118,7 @@ all: $(B)/tfaas-core $(B)/tfaasd $(B)/tfaas $(B)/libtfaas.a $(B)/libtfaas.so
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
 
 # --- run ---
-.PHONY: deps demo run test bench bench-core fuzz soak fmt fmt-check lint tcb install clean help
+.PHONY: deps demo run test bench bench-core fuzz honesty reproduce soak fmt fmt-check lint tcb install clean help
 deps:
 	@scripts/deps.sh
 demo: deps
@@ -193,6 +193,11 @@ test: deps
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
 fuzz:
 	@tests/fuzz/run.sh long
+honesty: deps
+	@$(MAKE) --no-print-directory test-build
+	@tests/honesty/run.sh long
+reproduce: all
+	@tests/honesty/reproduce.sh long
 
 # --- figures, long runs, housekeeping ---
 bench: all $(BENCH_PROGRAMS) $(B)/tests/sealed_tool
@@ -232,6 +237,8 @@ help:
 	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"
 	@echo "make bench-core  microseconds inside the core, starts, evidence: into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
+	@echo "make honesty     the core's file, instructions and system calls against the lists: every test, traced"
+	@echo "make reproduce   the core built twice in different folders: the same bytes"
 	@echo "make soak        growth over a million calls, into build/soak.json"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
 	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"
