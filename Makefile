@@ -73,9 +73,10 @@ $(B)/js.code: $(B)/precompile
 $(B)/runtime_image.o: core/runtime_image.S $(B)/js.wasm $(B)/js.code
 	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/js.code"' -c $< -o $@
 
+# The link with its symbols stays: tests/honesty reads in it what an instruction belongs to.
 $(B)/tfaas-core: $(CORE_OBJ) $(B)/runtime_image.o
-	$(CC) $(CORE_CFLAGS) $(CORE_LD) $^ $(CORE_LIBS) -o $@
-	strip $@
+	$(CC) $(CORE_CFLAGS) $(CORE_LD) $^ $(CORE_LIBS) -o $@.symbols
+	strip -o $@ $@.symbols
 
 $(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.wasm
 	@mkdir -p $(@D)
@@ -117,7 +118,7 @@ all: $(B)/tfaas-core $(B)/tfaasd $(B)/tfaas $(B)/libtfaas.a $(B)/libtfaas.so
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
 
 # --- run ---
-.PHONY: deps demo run test bench bench-core fuzz soak fmt fmt-check lint tcb install clean help
+.PHONY: deps demo run test bench bench-core fuzz honesty reproduce soak fmt fmt-check lint tcb install clean help
 deps:
 	@scripts/deps.sh
 demo: deps
@@ -149,6 +150,12 @@ $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hos
         $(filter-out %/filter.o,$(PLAT_OBJ))
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
+
+# What tests/honesty runs: every call of every core, seen from outside; and a core that lies.
+HONESTY := $(B)/tests/honesty/trace $(B)/tests/honesty/dishonest
+$(B)/tests/honesty/%: tests/honesty/%.c core/plat/linux/filter.c core/plat/linux/syscalls.def
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC) $< -o $@
 
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
@@ -190,12 +197,17 @@ $(B)/tests/clock_shim.so: tests/tools/clock_shim.c
 
 .PHONY: test-build
 test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(B)/tests/few/tfaasd \
-            $(TEST_BINARIES)
+            $(HONESTY) $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
 fuzz:
 	@tests/fuzz/run.sh long
+honesty: deps
+	@$(MAKE) --no-print-directory test-build
+	@tests/honesty/run.sh long
+reproduce: all
+	@tests/honesty/reproduce.sh long
 
 # --- figures, long runs, housekeeping ---
 bench: all $(BENCH_PROGRAMS) $(B)/tests/sealed_tool
@@ -235,6 +247,8 @@ help:
 	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"
 	@echo "make bench-core  microseconds inside the core, starts, evidence: into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
+	@echo "make honesty     the core's file, instructions and system calls against the lists: every test, traced"
+	@echo "make reproduce   the core built twice in different folders: the same bytes"
 	@echo "make soak        growth over a million calls, into build/soak.json"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
 	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"

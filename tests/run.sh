@@ -65,6 +65,7 @@ done
 [ -x tests/interop/run.sh ] && run interop tests/interop/run.sh
 [ -x tests/ct/run.sh ] && run ct tests/ct/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
+[ -x build/tests/honesty/trace ] && run honesty tests/honesty/run.sh short
 run model python3 tests/model/run.py --install
 [ -x tests/sdk/js.sh ] && run sdk/js tests/sdk/js.sh
 [ -x tests/sdk/python.sh ] && run sdk/python tests/sdk/python.sh

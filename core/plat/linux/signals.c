@@ -148,6 +148,11 @@ static void handle_fault(int number, siginfo_t *info, void *data)
     ucontext_t *interrupted = data;
     const uintptr_t pc = (uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP];
     const uintptr_t address = (uintptr_t)info->si_addr;
+    /* Sent by a process, no fault of this one: the address is whatever the sender says, trap number
+     * and error code are those of the last real fault. */
+    if (info->si_code <= 0) {
+        fault("a fault signal that no fault caused", address, pc);
+    }
     if (number == SIGSEGV && interrupted->uc_mcontext.gregs[REG_TRAPNO] == TRAP_PAGE_FAULT) {
         const bool write = (interrupted->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE) != 0;
         const int saved_errno = errno;
