@@ -28,9 +28,12 @@ int core_prepare(const char **why)
     }
     cache_prepare();
     sched_setup();
-    if (engine_start(text, sizeof text) != TFAAS_OK)
-        return 0;
-    return loaded_prepare_runtime(text, sizeof text) == TFAAS_OK;
+    tfaas_status_t status = engine_start(text, sizeof text);
+    if (status == TFAAS_OK)
+        status = loaded_prepare_runtime(text, sizeof text);
+    if (status != TFAAS_OK && text[0] == '\0')
+        *why = tfaas_status_name(status);
+    return status == TFAAS_OK;
 }
 
 static void wait_for_work(void)

@@ -4,6 +4,8 @@
  */
 #include "linux.h"
 
+#include "plat/shim/guest.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -23,7 +25,7 @@ static uint64_t memory_max;
 
 const char *plat_linux_prepare(void)
 {
-    const char *why = plat_clock_prepare();
+    const char *why = plat_machine ? NULL : plat_clock_prepare();
     if (why == NULL) {
         why = plat_context_prepare();
     }
@@ -36,10 +38,15 @@ const char *plat_linux_prepare(void)
 void plat_linux_attach(void *mapped_window)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    if (!plat_machine && getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
         memory_max = limit.rlim_cur;
     }
     window = mapped_window;
+}
+
+void plat_linux_memory_max(uint64_t bytes)
+{
+    memory_max = bytes;
 }
 
 static enum plat_role role = PLAT_WORKER;
@@ -81,6 +88,10 @@ void *plat_window(void)
 
 void plat_doorbell_ring(void)
 {
+    if (plat_machine) {
+        guest_bell();
+        return;
+    }
     const uint64_t one = 1;
     /* EAGAIN: the counter is full, so the host has been rung already. */
     if (write(WORKER_BELL_FD, &one, sizeof(one)) < 0 && errno != EAGAIN) {
@@ -90,6 +101,10 @@ void plat_doorbell_ring(void)
 
 void plat_doorbell_wait(int64_t timeout_ns)
 {
+    if (plat_machine) {
+        guest_wait(timeout_ns);
+        return;
+    }
     uint64_t count;
     if (timeout_ns >= 0) {
         struct pollfd ring = {.fd = WORKER_RING_FD, .events = POLLIN};
@@ -107,6 +122,12 @@ void plat_doorbell_wait(int64_t timeout_ns)
 
 void plat_entropy(uint8_t *to, size_t size)
 {
+    if (plat_machine) {
+        if (!guest_entropy(to, size)) {
+            plat_abort("the processor gives no entropy");
+        }
+        return;
+    }
     while (size > 0) {
         const long n = syscall(SYS_getrandom, to, size, 0);
         if (n < 0 && errno == EINTR) {
@@ -122,6 +143,9 @@ void plat_entropy(uint8_t *to, size_t size)
 
 void plat_exit(int code)
 {
+    if (plat_machine) {
+        guest_exit(code);
+    }
     _exit(code);
 }
 
@@ -132,5 +156,5 @@ void plat_abort(const char *reason)
     if (hook != NULL) {
         hook(reason);
     }
-    _exit(EXIT_FAULT);
+    plat_exit(EXIT_FAULT);
 }
