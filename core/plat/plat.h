@@ -54,8 +54,9 @@ struct plat_image {
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
 bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
 void plat_image_destroy(struct plat_image *image);
-/* Maps it private and read-only at `at` (inside a reservation), dropping what was there. */
-bool plat_image_map(const struct plat_image *image, void *at);
+/* Maps it private at `at` (inside a reservation), dropping what was there: PLAT_READ, or
+ * PLAT_READ_WRITE where some of it is to be changed first. */
+bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access);
 
 /* --- write faults and pre-emption; handlers run on a signal stack: no allocation, no locks --- */
 /* A write to a read-only page at `address`. True: made writable, go on. False: a fault of the core.

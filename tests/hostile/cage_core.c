@@ -75,7 +75,7 @@ static int64_t try_image(void)
     struct plat_image image;
     uint8_t *at = plat_reserve(sizeof(content));
     if (at == NULL || !plat_image_create(&image, content, sizeof(content), sizeof(content)) ||
-        !plat_image_map(&image, at)) {
+        !plat_image_map(&image, at, PLAT_READ)) {
         return -ENOMEM;
     }
     plat_protect(at, sizeof(content), PLAT_READ_WRITE);

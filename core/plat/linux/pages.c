@@ -175,16 +175,20 @@ void plat_image_destroy(struct plat_image *image)
     *image = (struct plat_image){.fd = -1};
 }
 
-bool plat_image_map(const struct plat_image *image, void *at)
+bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access)
 {
     const size_t size = whole_pages(image->size);
     if (image->fd >= 0) {
-        return mmap(at, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, image->fd, 0) == at;
+        const int write = access == PLAT_READ_WRITE ? PROT_WRITE : 0;
+        return mmap(at, size, PROT_READ | write, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd,
+                    0) == at;
     }
     if (!plat_commit(at, size)) {
         return false;
     }
     for_nonzero_runs(image->bytes, image->size, run_to_memory, at);
-    plat_protect(at, size, PLAT_READ);
+    if (access != PLAT_READ_WRITE) {
+        plat_protect(at, size, access);
+    }
     return true;
 }

@@ -21,6 +21,9 @@
 #define UPCALL_ROOM       (24u * 1024) /* register save area and the scheduler's frames */
 #define RETRY_NS          100000u      /* another tick when there was no room to divert */
 
+/* A tick in a machine is an exit, an injected interrupt and a stretch of ring 0: dear. */
+#define MACHINE_TICK_NS 5000000u
+
 #define FAULT_WRITE     2 /* bits of the page fault error code */
 #define FAULT_FETCH     16
 #define TRAP_PAGE_FAULT 14
@@ -277,7 +280,7 @@ void plat_tick_arm(uint64_t ns)
     }
     tick_armed = 1;
     if (plat_machine) {
-        guest_tick(ns);
+        guest_tick(ns < MACHINE_TICK_NS ? MACHINE_TICK_NS : ns);
         return;
     }
     const uint64_t us = ns / 1000 + 1; /* never zero: that would disarm */

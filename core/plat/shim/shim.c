@@ -10,13 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE        4096u
-#define TABLE_SIZE  512u
-#define HOLES_MAX   256u
-#define FLUSH_EACH  4u                      /* more changed pages: the whole TLB at once */
-#define RETRY_NS    100000u                 /* another tick when this one came at a bad time */
-#define GENERAL_VA  UINT64_C(0x10000000000) /* mappings that find no prepared frames */
-#define SYSCALL_RIP (SHIM_BASE + SHIM_SYSCALL_GPA)
+#define PAGE           4096u
+#define TABLE_SIZE     512u
+#define HOLES_MAX      256u
+#define FLUSH_EACH     4u                 /* more changed pages: the whole TLB at once */
+#define RETRY_NS       100000u            /* another tick when this one came at a bad time */
+#define LARGE          UINT64_C(0x100000) /* mappings from this size on share no directory */
+#define DIRECTORY_SPAN UINT64_C(0x200000)
+#define GENERAL_VA     UINT64_C(0x10000000000) /* mappings that find no prepared frames */
+#define SYSCALL_RIP    (SHIM_BASE + SHIM_SYSCALL_GPA)
 
 #define FLAG_INTERRUPTS UINT64_C(0x200)
 #define FLAGS_OF_RING3  UINT64_C(0x40cd5) /* arithmetic, direction, alignment check */
@@ -73,7 +75,7 @@ static volatile struct shim_shared *shared(void)
     return low(SHIM_SHARED_GPA);
 }
 
-static uint32_t *free_frames(void)
+static uint64_t *free_frames(void)
 {
     return low(SHIM_FREE_GPA);
 }
@@ -110,21 +112,6 @@ static void start(void)
     tables_next = boot->page_tables_used;
     frames_next = boot->frames_used;
     frames_end = end > SHIM_MEMORY_MAX ? SHIM_MEMORY_MAX : end < frames_next ? frames_next : end;
-}
-
-/* 0: there is none. `used`: NULL when only a frame that was never used will do. */
-static uint64_t take_frame(bool *used)
-{
-    if (used != NULL && free_count > 0 && upcall_clear != 0) {
-        *used = true;
-        return (uint64_t)free_frames()[--free_count] * PAGE;
-    }
-    if (frames_next >= frames_end) {
-        return 0;
-    }
-    const uint64_t frame = frames_next;
-    frames_next += PAGE;
-    return frame;
 }
 
 /* The leaf table of an address, made if asked for. NULL: there is none; *skip: bytes until the next
@@ -175,63 +162,203 @@ static uint64_t page_bits(uint64_t prot)
            ((prot & PROT_EXEC) != 0 ? 0 : SHIM_PTE_NX);
 }
 
+/* Where ring 0 is interpreted an instruction costs a microsecond or more, so that what is done for
+ * every page is said in as few as possible. */
+static void copy_words(uint64_t *to, const uint64_t *from, uint64_t count)
+{
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+}
+
+static void clear_words(uint64_t *to, uint64_t count)
+{
+    __asm__ volatile("rep stosq" : "+D"(to), "+c"(count) : "a"(0) : "memory");
+}
+
+static void set_bits(uint64_t *entries, uint64_t count, uint64_t bits)
+{
+    const uint64_t keep = SHIM_PTE_FRAME | bits;
+#pragma GCC unroll 8
+    for (uint64_t i = 0; i < count; i++) {
+        entries[i] &= keep;
+        entries[i] |= bits;
+    }
+}
+
+static uint16_t *count_of(const uint64_t *table)
+{
+    uint16_t *counts = low(SHIM_COUNT_GPA);
+    return &counts[((uint64_t)table - SHIM_BASE - SHIM_PAGE_TABLE_GPA) / PAGE];
+}
+
+static void recount(const uint64_t *table)
+{
+    uint16_t used = 0;
+    for (unsigned i = 0; i < TABLE_SIZE; i++) {
+        used = (uint16_t)(used + (table[i] != 0));
+    }
+    *count_of(table) = used;
+}
+
+/* Of an address that has a leaf table. */
+static uint64_t *directory_entry(uint64_t va)
+{
+    uint64_t *table = low(SHIM_PAGE_TABLE_GPA);
+    for (unsigned shift = 39; shift > 21; shift -= 9) {
+        table = low(table[va >> shift & (TABLE_SIZE - 1)] & SHIM_PTE_FRAME);
+    }
+    return &table[va >> 21 & (TABLE_SIZE - 1)];
+}
+
+/* The part of a range that one leaf table describes. */
+struct piece {
+    uint64_t *table, *entries;
+    uint64_t count;
+};
+
+/* False: no table there; *va is moved to where one may be, or nothing is left to make one of. */
+static bool next_piece(uint64_t *va, uint64_t end, bool make, struct piece *piece, bool *failed)
+{
+    uint64_t skip;
+    piece->table = leaf_table(*va, make, &skip);
+    if (piece->table == NULL) {
+        *failed = make;
+        *va += make ? end - *va : skip;
+        return false;
+    }
+    const uint64_t first = *va / PAGE % TABLE_SIZE, left = (end - *va) / PAGE;
+    piece->entries = piece->table + first;
+    piece->count = left < TABLE_SIZE - first ? left : TABLE_SIZE - first;
+    *va += piece->count * PAGE;
+    return true;
+}
+
 /* Takes the pages of a range away. */
 static void unmap(uint64_t va, uint64_t size)
 {
-    const uint64_t from = va, end = va + size;
-    uint32_t *stack = free_frames() + free_count;
-    uint64_t skip;
+    const uint64_t from = va, end = va + size, before = free_count;
+    struct piece piece;
+    bool failed;
     while (va < end) {
-        uint64_t *table = leaf_table(va, false, &skip);
-        if (table == NULL) {
-            va += skip;
+        if (!next_piece(&va, end, false, &piece, &failed)) {
             continue;
         }
-        unsigned i = (unsigned)(va / PAGE % TABLE_SIZE);
-        for (; i < TABLE_SIZE && va < end; i++, va += PAGE) {
-            if (table[i] != 0) {
-                *stack++ = (uint32_t)((table[i] & SHIM_PTE_FRAME) / PAGE);
-                table[i] = 0;
+        uint16_t *count = count_of(piece.table);
+        if (*count == TABLE_SIZE) {
+            copy_words(free_frames() + free_count, piece.entries, piece.count);
+            clear_words(piece.entries, piece.count);
+            free_count += piece.count;
+            *count = (uint16_t)(*count - piece.count);
+            continue;
+        }
+        for (uint64_t i = 0; i<piece.count && * count> 0; i++) {
+            if (piece.entries[i] != 0) {
+                free_frames()[free_count++] = piece.entries[i];
+                piece.entries[i] = 0;
+                --*count;
             }
         }
     }
-    const uint64_t freed = (uint64_t)(stack - free_frames()) - free_count;
-    free_count += freed;
-    flush(from, size, freed);
+    flush(from, size, free_count - before);
 }
 
-/* Gives pages without a frame one, changes the access of the others. *used: some frame is not
- * zero. False: out of memory, some pages are done. */
+/* Frames for empty entries: used ones first, so that a core's memory does not spread. False: there
+ * are too few. `used`: NULL when only frames that were never used will do; *used: some are not
+ * zero.
+ */
+static bool fill(uint64_t *entries, uint64_t count, uint64_t bits, bool *used)
+{
+    if (used != NULL && free_count > 0 && upcall_clear != 0) {
+        const uint64_t taken = count < free_count ? count : free_count;
+        *used = true;
+        free_count -= taken;
+        copy_words(entries, free_frames() + free_count, taken);
+        set_bits(entries, taken, bits);
+        entries += taken;
+        count -= taken;
+    }
+    if (count > (frames_end - frames_next) / PAGE) {
+        return false;
+    }
+    uint64_t entry = frames_next | bits;
+    frames_next += count * PAGE;
+#pragma GCC unroll 8
+    for (uint64_t i = 0; i < count; i++) {
+        entries[i] = entry;
+        entry += PAGE;
+    }
+    return true;
+}
+
+/* Gives the pages of an empty range frames. False: out of memory; some pages may be there. */
 static bool map(uint64_t va, uint64_t size, uint64_t prot, bool *used)
 {
-    const uint64_t bits = page_bits(prot), from = va, end = va + size;
-    uint64_t changed = 0, skip = 0;
-    bool ok = true;
-    while (ok && va < end) {
-        uint64_t *table = leaf_table(va, prot != 0, &skip);
-        if (table == NULL) {
-            ok = skip != 0;
-            va += skip;
-            continue;
-        }
-        unsigned i = (unsigned)(va / PAGE % TABLE_SIZE);
-        for (; i < TABLE_SIZE && va < end; i++, va += PAGE) {
-            const uint64_t old = table[i];
-            if (old != 0) {
-                table[i] = (old & SHIM_PTE_FRAME) | bits;
-                changed++;
-            } else if (prot != 0) {
-                const uint64_t frame = take_frame(used);
-                if (frame == 0) {
-                    ok = false;
-                    break;
-                }
-                table[i] = frame | bits;
+    const uint64_t bits = page_bits(prot), end = va + size;
+    struct piece piece;
+    bool failed = false;
+    while (!failed && va < end) {
+        if (next_piece(&va, end, true, &piece, &failed)) {
+            uint16_t *count = count_of(piece.table);
+            *count = (uint16_t)(*count + piece.count);
+            failed = !fill(piece.entries, piece.count, bits, used);
+            if (failed) {
+                recount(piece.table);
             }
         }
     }
-    flush(from, size, changed);
-    return ok;
+    return !failed;
+}
+
+/* Changes the access of pages, and gives those without a frame one. */
+static bool protect(uint64_t va, uint64_t size, uint64_t prot)
+{
+    const uint64_t bits = page_bits(prot), from = va, end = va + size;
+    struct piece piece;
+    bool failed = false;
+    while (!failed && va < end) {
+        if (!next_piece(&va, end, prot != 0, &piece, &failed)) {
+            continue;
+        }
+        if ((prot & PROT_EXEC) != 0) {
+            *directory_entry(va - PAGE) &= ~SHIM_PTE_NX;
+        }
+        uint16_t *count = count_of(piece.table);
+        if (*count == TABLE_SIZE || piece.count == 1) {
+            if (piece.entries[0] != 0) {
+                set_bits(piece.entries, piece.count, bits);
+                continue;
+            }
+        }
+        for (uint64_t i = 0; i < piece.count && !failed; i++) {
+            if (piece.entries[i] != 0) {
+                set_bits(&piece.entries[i], 1, bits);
+            } else if (prot != 0) {
+                failed = !fill(&piece.entries[i], 1, bits, NULL);
+                *count = (uint16_t)(*count + !failed);
+            }
+        }
+    }
+    flush(from, size, size / PAGE);
+    return !failed;
+}
+
+/* Taking the right to execute a large range away and giving it back are said in the directory: no
+ * leaf is touched. Mappings of such a size have directories of their own (take_addresses), so that
+ * other code is not concerned. False: it is something else. */
+static bool protect_in_directory(uint64_t va, uint64_t size, uint64_t prot)
+{
+    uint64_t skip;
+    const uint64_t *leaf = size >= LARGE ? leaf_table(va, false, &skip) : NULL;
+    const uint64_t executable = SHIM_PTE_PRESENT | SHIM_PTE_WRITE | SHIM_PTE_NX;
+    if (leaf == NULL || (prot & PROT_WRITE) != 0 || (prot & PROT_READ) == 0 ||
+        (leaf[va / PAGE % TABLE_SIZE] & executable) != SHIM_PTE_PRESENT) {
+        return false;
+    }
+    for (uint64_t at = va & ~(DIRECTORY_SPAN - 1); at < va + size; at += DIRECTORY_SPAN) {
+        uint64_t *entry = directory_entry(at);
+        *entry = (prot & PROT_EXEC) != 0 ? *entry & ~SHIM_PTE_NX : *entry | SHIM_PTE_NX;
+    }
+    flush(va, size, size / PAGE);
+    return true;
 }
 
 /* --- address space --- */
@@ -252,33 +379,68 @@ static void add_hole(uint64_t start, uint64_t size)
     }
 }
 
+static uint64_t round_up(uint64_t size, uint64_t unit)
+{
+    return (size + unit - 1) & ~(unit - 1);
+}
+
+/* From one of the two places where addresses were never given out. 0: it is full. */
+static uint64_t take_new(uint64_t *next, uint64_t end, uint64_t size)
+{
+    const uint64_t unit = size >= LARGE ? DIRECTORY_SPAN : PAGE;
+    const uint64_t va = round_up(*next, unit);
+    if (va > end || round_up(size, unit) > end - va) {
+        return 0;
+    }
+    *next = va + round_up(size, unit);
+    return va;
+}
+
+/* Large mappings take whole directories, small ones leave those alone. */
+static uint64_t take_hole(uint64_t size)
+{
+    const bool large = size >= LARGE;
+    const uint64_t taken = large ? round_up(size, DIRECTORY_SPAN) : size;
+    for (unsigned i = 0; i < hole_count; i++) {
+        struct hole *hole = &holes[i];
+        const bool whole = hole->start % DIRECTORY_SPAN == 0 && hole->size >= DIRECTORY_SPAN;
+        if (hole->size < taken || whole != large) {
+            continue;
+        }
+        const uint64_t va = hole->start;
+        hole->start += taken;
+        hole->size -= taken;
+        if (hole->size == 0) {
+            *hole = holes[--hole_count];
+        }
+        return va;
+    }
+    return 0;
+}
+
+/* Of a range that is given back: with the rest of its last directory if a large mapping had it. */
+static uint64_t whole_size(uint64_t va, uint64_t size)
+{
+    uint64_t skip;
+    if (size < LARGE || va % DIRECTORY_SPAN != 0) {
+        return size;
+    }
+    const uint64_t *table = leaf_table(va + size - PAGE, false, &skip);
+    return table == NULL || *count_of(table) == 0 ? round_up(size, DIRECTORY_SPAN) : size;
+}
+
 /* 0: there is no room. *ready: the pages are there, zeroed, read-write. */
 static uint64_t take_addresses(uint64_t size, uint64_t prot, bool *ready)
 {
-    if (prot == (PROT_READ | PROT_WRITE) && size <= SHIM_MAPS_VA + SHIM_MAPS_READY - ready_next) {
-        const uint64_t va = ready_next;
-        ready_next += size;
-        *ready = true;
-        return va;
+    uint64_t va = 0;
+    if (prot == (PROT_READ | PROT_WRITE)) {
+        va = take_new(&ready_next, SHIM_MAPS_VA + SHIM_MAPS_READY, size);
+        *ready = va != 0;
     }
-    for (unsigned i = 0; i < hole_count; i++) {
-        struct hole *hole = &holes[i];
-        if (hole->size >= size) {
-            const uint64_t va = hole->start;
-            hole->start += size;
-            hole->size -= size;
-            if (hole->size == 0) {
-                *hole = holes[--hole_count];
-            }
-            return va;
-        }
+    if (va == 0) {
+        va = take_hole(size);
     }
-    if (size > SHIM_MAPS_END - general_next) {
-        return 0;
-    }
-    const uint64_t va = general_next;
-    general_next += size;
-    return va;
+    return va != 0 ? va : take_new(&general_next, SHIM_MAPS_END, size);
 }
 
 static bool is_range(uint64_t va, uint64_t size, uint64_t low_end, uint64_t high_end)
@@ -348,7 +510,7 @@ static uint64_t call_munmap(const struct frame *frame)
         return no(EINVAL);
     }
     unmap(frame->rdi, size);
-    add_hole(frame->rdi, size);
+    add_hole(frame->rdi, whole_size(frame->rdi, size));
     return 0;
 }
 
@@ -366,7 +528,9 @@ static uint64_t call_mprotect(const struct frame *frame)
     }
     /* What was only reserved gets frames that were never used: the rest of the range is not to be
      * zeroed. */
-    return map(frame->rdi, size, prot, NULL) ? 0 : no(ENOMEM);
+    return protect_in_directory(frame->rdi, size, prot) || protect(frame->rdi, size, prot)
+               ? 0
+               : no(ENOMEM);
 }
 
 static uint64_t call_brk(uint64_t to)

@@ -13,11 +13,12 @@
 #define SHIM_TABLES_GPA     0x4000 /* GDT, IDT and TSS, one page each: ring 0, measured */
 #define SHIM_STACK_GPA      0x8000 /* of ring 0: two pages, used from their end */
 #define SHIM_STACK_GPA_END  0xa000
+#define SHIM_COUNT_GPA      0xa000   /* per table of the pool, 2 bytes: entries of a leaf in use */
 #define SHIM_IMAGE_GPA      0x100000 /* the shim: ring 0 */
 #define SHIM_IMAGE_END      0x200000
-#define SHIM_FREE_GPA       0x200000 /* stack of freed frames: 4 bytes per frame of 4 GiB */
-#define SHIM_PAGE_TABLE_GPA 0x600000 /* page tables, the root first */
-#define SHIM_PAGE_TABLE_END 0x1600000
+#define SHIM_FREE_GPA       0x200000 /* stack of freed frames: 8 bytes per frame of 4 GiB */
+#define SHIM_PAGE_TABLE_GPA 0xa00000 /* page tables, the root first */
+#define SHIM_PAGE_TABLE_END 0x1a00000
 #define SHIM_FRAMES_GPA     0x2000000   /* ELF, stack, heap, arena, then free frames */
 #define SHIM_MEMORY_MAX     0x100000000 /* memory ends here at the latest */
 #define SHIM_WINDOW_GPA     0x200000000 /* the window: memory of the host */
@@ -29,7 +30,7 @@
 #define SHIM_HEAP_VA      0x100000000 /* brk; all of it has frames from the start */
 #define SHIM_HEAP_SIZE    0x8000000
 #define SHIM_MAPS_VA      0x1000000000 /* mmap, upwards */
-#define SHIM_MAPS_READY   0x4000000    /* so much of it has frames from the start */
+#define SHIM_MAPS_READY   0x8000000    /* so much of it has frames from the start */
 #define SHIM_MAPS_END     0x600000000000
 #define SHIM_WINDOW_VA    0x7ffd00000000
 #define SHIM_LAUNCH_VA    0x7ffe00000000

@@ -56,7 +56,15 @@ static bool map_page(struct machine *machine, uint64_t va, uint64_t gpa, uint64_
         }
         table = get64(machine, entry) & SHIM_PTE_FRAME;
     }
-    put64(machine, table + (va >> 12 & (ENTRIES - 1)) * 8, gpa | flags);
+    const uint64_t entry = table + (va >> 12 & (ENTRIES - 1)) * 8;
+    if (get64(machine, entry) == 0) {
+        const uint64_t count = SHIM_COUNT_GPA + (table - SHIM_PAGE_TABLE_GPA) / PAGE * 2;
+        uint16_t used;
+        memcpy(&used, machine->memory + count, sizeof(used));
+        used++;
+        memcpy(machine->memory + count, &used, sizeof(used));
+    }
+    put64(machine, entry, gpa | flags);
     return true;
 }
 
@@ -205,7 +213,7 @@ static bool map_ring0(struct machine *machine)
            map_range(machine, SHIM_BASE + SHIM_TABLES_GPA + 2 * PAGE, SHIM_TABLES_GPA + 2 * PAGE,
                      PAGE, data) &&
            map_range(machine, SHIM_BASE + SHIM_STACK_GPA, SHIM_STACK_GPA,
-                     SHIM_STACK_GPA_END - SHIM_STACK_GPA, data) &&
+                     SHIM_COUNT_GPA + 2 * PAGE - SHIM_STACK_GPA, data) &&
            map_range(machine, SHIM_BASE + SHIM_FREE_GPA, SHIM_FREE_GPA,
                      SHIM_PAGE_TABLE_END - SHIM_FREE_GPA, data);
 }
