@@ -30,7 +30,7 @@ $(B)/engine.dir: engine/Cargo.lock engine/Cargo.toml engine/lib.rs engine/build.
 COMMON_SRC := $(wildcard common/*.c)
 CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/linux/*.c core/plat/shim/guest*.c)
 CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S) core/plat/shim/guest_entry.S)
-HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c)
+HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c) host/tender/kvm/kvm.c host/tender/kvm/machine.c
 HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
     ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha384.c simulated.c statement.c)
@@ -150,7 +150,7 @@ include bench/core/build.mk
 -include $(B)/tests.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
-PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
+PLAT_OBJ := $(filter $(B)/core-obj/core/plat/%,$(CORE_OBJ))
 $(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
 $(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
 	@mkdir -p $(@D)

@@ -27,6 +27,14 @@ void random_bytes(uint8_t *to, size_t size)
     plat_entropy(to, size);
 }
 
+/* What a core in a machine does before it may be copied: this one is none. */
+void random_forget(void) {}
+void cache_wipe(void) {}
+void cache_take(const uint8_t seed[32])
+{
+    (void)seed;
+}
+
 #ifdef CAGE_WITHOUT_FILTER
 bool filter_install(enum filter_who who)
 {

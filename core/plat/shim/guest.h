@@ -23,8 +23,8 @@ void guest_exit(int code) __attribute__((noreturn));
 void guest_entropy_mix(const uint8_t bytes[32]);
 bool guest_entropy(uint8_t *to, size_t size);
 
-/* guest_entry.S: where faults and ticks arrive, the code that returns from there, and what zeroes memory
- * on its way from the shim. */
+/* guest_entry.S: where faults and ticks arrive, the code that returns from there, and what zeroes
+ * memory on its way from the shim. */
 void guest_upcall(void);
 extern const char guest_leave[], guest_leave_end[];
 void guest_clear(void);
