@@ -37,7 +37,7 @@ CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c c
 # What tests of the client link (tests/rules.sh adds common/status.c).
 CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
 CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
-CLI_SRC := $(wildcard client/cli*.c)
+CLI_SRC := $(wildcard client/cli*.c) host/tender/kvm/machine.c
 
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/core-obj/%.o) $(CORE_ASM:%.S=$(B)/core-obj/%.o) \
             $(COMMON_SRC:%.c=$(B)/core-obj/%.o)
@@ -101,6 +101,7 @@ CLIENT_CFLAGS := $(CFLAGS) -fPIC -Iinclude -Icommon -Iclient
 CLIENT_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLIENT_SRC)))
 CLI_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLI_SRC)))
 $(B)/client-obj/client/evidence_roots.S.o: $(wildcard client/roots/*.der)
+$(B)/client-obj/client/cli_verify.c.o $(B)/client-obj/host/tender/kvm/machine.c.o: CLIENT_CFLAGS += -Icore -Ihost
 $(B)/client-obj/%.o: %
 	@mkdir -p $(@D)
 	$(CC) $(CLIENT_CFLAGS) -MMD -MP -c $< -o $@

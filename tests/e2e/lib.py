@@ -28,6 +28,11 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 SANITIZER = re.compile(r'^.*(?:ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer).*$', re.M)
 
 
+def measured_as():
+    """The words that `tfaas core measure` takes for the tender under test."""
+    return ('--tender', TENDER) if TENDER else ()
+
+
 class Problem(Exception):
     """Something the harness needs is missing or did not work; the text says what."""
 
