@@ -17,6 +17,8 @@
 #include <sodium.h>
 
 #define MESSAGES_PER_ROUND 64u
+#define SPIN_TIMES         4u      /* a sleep longer than this many spins ends spinning */
+#define TIMER_NEAR_NS      1000000 /* no spin over a timer */
 
 int core_prepare(const char **why)
 {
@@ -36,6 +38,22 @@ int core_prepare(const char **why)
     return status == TFAAS_OK;
 }
 
+/* Where sleeping is dear and messages come often, looks for the next one for a while. */
+static uint64_t last_sleep_ns = UINT64_MAX;
+
+static bool spin_for_work(uint64_t now)
+{
+    uint64_t longest = plat_spin_ns();
+    if (last_sleep_ns > SPIN_TIMES * longest)
+        return false;
+    for (uint64_t end = now + longest; now < end; now = plat_now_ns()) {
+        if (message_waits())
+            return true;
+        __builtin_ia32_pause();
+    }
+    return false;
+}
+
 static void wait_for_work(void)
 {
     uint64_t now = plat_now_ns();
@@ -44,8 +62,12 @@ static void wait_for_work(void)
         return;
     if (lease >= 0 && (timeout < 0 || lease < timeout))
         timeout = lease; /* a key is wiped when its lease is over, not when it is asked for */
+    if ((timeout < 0 || timeout > TIMER_NEAR_NS) && spin_for_work(now))
+        return;
     if (message_sleep()) {
+        uint64_t slept = plat_now_ns();
         plat_doorbell_wait(timeout);
+        last_sleep_ns = plat_now_ns() - slept;
         message_awake();
         sched_wake_all(TASK_WAIT_ROOM);
     }

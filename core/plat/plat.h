@@ -24,6 +24,10 @@ void plat_doorbell_ring(void); /* wake the host */
 /* Sleep until the host rings, the tick fires, or timeout_ns (negative: no timeout) is over. */
 void plat_doorbell_wait(int64_t timeout_ns);
 
+/* How long a core may look for its next message before it sleeps, because sleeping and waking cost
+ * more here; 0: sleep at once. */
+uint64_t plat_spin_ns(void);
+
 /* --- time: monotonic, from the processor's counter; no system call --- */
 uint64_t plat_now_ns(void);
 /* The host's wall clock (untrusted), as last told. It does not advance by itself. */

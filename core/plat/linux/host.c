@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXIT_FAULT 70 /* as TFAAS_INTERNAL */
+#define EXIT_FAULT      70 /* as TFAAS_INTERNAL */
+#define MACHINE_SPIN_NS 100000u
 
 void (*plat_on_abort)(const char *reason);
 
@@ -118,6 +119,11 @@ void plat_doorbell_wait(int64_t timeout_ns)
     if (read(WORKER_RING_FD, &count, sizeof(count)) < 0 && errno != EINTR) {
         plat_abort("the doorbell cannot be read");
     }
+}
+
+uint64_t plat_spin_ns(void)
+{
+    return plat_machine ? MACHINE_SPIN_NS : 0; /* a sleep there is two world switches */
 }
 
 void plat_entropy(uint8_t *to, size_t size)
