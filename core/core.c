@@ -44,6 +44,7 @@ static uint64_t last_sleep_ns = UINT64_MAX;
 static bool spin_for_work(uint64_t now)
 {
     uint64_t longest = plat_spin_ns();
+    plat_doorbell_settle(true);
     if (last_sleep_ns > SPIN_TIMES * longest)
         return false;
     for (uint64_t end = now + longest; now < end; now = plat_now_ns()) {
@@ -93,6 +94,7 @@ void core_serve(void)
         loaded_retry();
         invoke_retry();
         call_retry();
+        plat_doorbell_settle(false);
         (void)sched_timers(plat_now_ns());
         bool ran = sched_run();
         ran |= receipts_turn(plat_now_ns(), !handled && !ran);

@@ -21,6 +21,9 @@ const char *plat_domain(void);
 enum plat_role { PLAT_WORKER = 1, PLAT_KEEPER = 2 };
 enum plat_role plat_role(void);
 void plat_doorbell_ring(void); /* wake the host */
+/* Where ringing is dear it is put off, so that one ring tells of many messages: called between
+ * pieces of work; `now`: before a sleep or the end. */
+void plat_doorbell_settle(bool now);
 /* Sleep until the host rings, the tick fires, or timeout_ns (negative: no timeout) is over. */
 void plat_doorbell_wait(int64_t timeout_ns);
 

@@ -17,6 +17,7 @@
 
 #define EXIT_FAULT      70 /* as TFAAS_INTERNAL */
 #define MACHINE_SPIN_NS 100000u
+#define MACHINE_BELL_NS 30000u /* a ring costs about as much */
 
 void (*plat_on_abort)(const char *reason);
 
@@ -87,10 +88,24 @@ void *plat_window(void)
     return window;
 }
 
+static bool bell_due;
+static uint64_t bell_due_ns;
+
+void plat_doorbell_settle(bool now)
+{
+    if (bell_due && (now || plat_now_ns() >= bell_due_ns)) {
+        bell_due = false;
+        guest_bell();
+    }
+}
+
 void plat_doorbell_ring(void)
 {
     if (plat_machine) {
-        guest_bell();
+        if (!bell_due) {
+            bell_due = true;
+            bell_due_ns = plat_now_ns() + MACHINE_BELL_NS;
+        }
         return;
     }
     const uint64_t one = 1;
@@ -103,6 +118,7 @@ void plat_doorbell_ring(void)
 void plat_doorbell_wait(int64_t timeout_ns)
 {
     if (plat_machine) {
+        plat_doorbell_settle(true);
         guest_wait(timeout_ns);
         return;
     }
@@ -150,6 +166,7 @@ void plat_entropy(uint8_t *to, size_t size)
 void plat_exit(int code)
 {
     if (plat_machine) {
+        plat_doorbell_settle(true);
         guest_exit(code);
     }
     _exit(code);
