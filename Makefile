@@ -161,6 +161,21 @@ $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hos
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
 
+# The attacker inside a machine that tests/hostile/kvm.c starts: over the real shim, and over one that was taken over.
+$(B)/tests/hostile/kvm: $(foreach ring,0 3,$(foreach file,core shim vm,$(B)/tests/hostile/kvm$(ring)/tfaas-$(file)))
+$(B)/tests/hostile/kvm%/tfaas-core: tests/hostile/kvm_guest.c tests/hostile/kvm_guest.h core/plat/shim/shim.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -fPIE -static-pie -nostdlib -ffreestanding -fno-stack-protector -Icore -Itests/hostile $(WARN) \
+	    -Wl,--build-id=none,-z,noexecstack,-z,separate-code,-z,max-page-size=4096 $< -o $@
+$(B)/tests/hostile/kvm%/tfaas-vm: $(B)/tfaas-vm
+	@mkdir -p $(@D) && ln -f $< $@
+$(B)/tests/hostile/kvm3/tfaas-shim: $(B)/tfaas-shim
+	@mkdir -p $(@D) && ln -f $< $@
+$(B)/tests/hostile/kvm0/tfaas-shim: tests/hostile/kvm_shim.S tests/hostile/kvm_guest.h core/plat/shim/shim.h core/plat/shim/shim.lds
+	@mkdir -p $(@D)
+	$(CC) $(SHIM_CFLAGS) -Icore -Itests/hostile -nostdlib -static \
+	    -Wl,-T,core/plat/shim/shim.lds,--build-id=none,-z,noexecstack,-z,max-page-size=4096 $< -o $@
+
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
 ASAN_OBJ := $(HOST_OBJ:$(B)/host-obj/%=$(B)/asan/%)

@@ -125,7 +125,7 @@ static bool open_elf(struct machine *machine, struct elf *elf, uint16_t type, ui
     elf->end = 0;
     for (unsigned i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
-        if (!segment_of(elf, i, &segment)) {
+        if (!segment_of(elf, i, &segment) || segment.p_memsz == 0) {
             continue;
         }
         const uint64_t at = segment.p_vaddr - base;
