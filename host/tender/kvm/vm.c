@@ -20,6 +20,7 @@
 #define XSAVE_WANTED    UINT64_C(0xe7) /* x87, SSE, AVX, AVX-512: as core/plat/linux/signals.c */
 #define MSR_STAR        0xc0000081u
 #define MSR_LSTAR       0xc0000082u
+#define MSR_FS_BASE     0xc0000100u
 #define MSR_SFMASK      0xc0000084u
 #define CR4_SMEP        (UINT64_C(1) << 20)
 #define CR4_SMAP        (UINT64_C(1) << 21)
@@ -129,6 +130,27 @@ static bool set_msrs(struct vm *vm)
     return ioctl(vm->cpu_fd, KVM_SET_MSRS, &msrs) == 3 || fail(vm, "KVM_SET_MSRS");
 }
 
+/* Ring 0 needs one model-specific register; every other is closed where KVM can close them, and so
+ * are the registers of paravirtual guests. */
+static bool close_msrs(struct vm *vm)
+{
+    uint8_t allowed[1] = {1}; /* FS base */
+    struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_DENY,
+                                    .ranges = {{.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
+                                                .nmsrs = 1,
+                                                .base = MSR_FS_BASE,
+                                                .bitmap = allowed}}};
+    const struct kvm_enable_cap only_listed = {.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
+                                               .args = {1}};
+    if (ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_ENFORCE_PV_FEATURE_CPUID) > 0 &&
+        ioctl(vm->cpu_fd, KVM_ENABLE_CAP, &only_listed) != 0) {
+        return fail(vm, "KVM_ENABLE_CAP");
+    }
+    return ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_MSR_FILTER) <= 0 ||
+           ioctl(vm->vm_fd, KVM_X86_SET_MSR_FILTER, &filter) == 0 ||
+           fail(vm, "KVM_X86_SET_MSR_FILTER");
+}
+
 bool vm_open(struct vm *vm, int kvm_fd, uint8_t *memory, uint64_t memory_size)
 {
     *vm = (struct vm){.vm_fd = -1, .cpu_fd = -1, .memory = memory, .memory_size = memory_size};
@@ -150,7 +172,8 @@ bool vm_open(struct vm *vm, int kvm_fd, uint8_t *memory, uint64_t memory_size)
     const int khz = ioctl(vm->cpu_fd, KVM_GET_TSC_KHZ, 0);
     vm->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
     return (khz > 0 || fail(vm, "KVM does not tell the rate of the time stamp counter")) &&
-           add_memory(vm, 0, 0, memory_size, memory) && set_cpuid(vm, kvm_fd) && set_msrs(vm);
+           add_memory(vm, 0, 0, memory_size, memory) && set_cpuid(vm, kvm_fd) && set_msrs(vm) &&
+           close_msrs(vm);
 }
 
 void vm_close(struct vm *vm)
