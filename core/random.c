@@ -22,6 +22,14 @@ void random_reseed(void)
     seeded = true;
 }
 
+void random_forget(void)
+{
+    sodium_memzero(key, sizeof key);
+    sodium_memzero(pool, sizeof pool);
+    pool_at = sizeof pool;
+    seeded = false;
+}
+
 static void refill(void)
 {
     static const uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES];

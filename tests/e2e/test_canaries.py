@@ -48,7 +48,8 @@ def tfaas(*words, stdin=b'', code=0):
 
 
 def measurement():
-    return tfaas('core', 'measure', str(lib.TFAASD.with_name('tfaas-core'))).decode().strip()
+    return tfaas('core', 'measure', str(lib.TFAASD.with_name('tfaas-core')),
+                 *lib.measured_as()).decode().strip()
 
 
 class Stage:

@@ -6,8 +6,10 @@
 #include "linux.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,6 +47,20 @@ ssize_t getrandom(void *to, size_t size, unsigned flags)
     (void)flags; /* the filter lets 0 through only */
     plat_entropy(to, size);
     return (ssize_t)size;
+}
+
+/* The engine asks once per thread block whether there is a signal stack. In a machine there is no
+ * kernel that could answer. */
+int sigaltstack(const stack_t *stack, stack_t *old)
+{
+    if (!plat_machine) {
+        return (int)syscall(SYS_sigaltstack, stack, old);
+    }
+    if (old != NULL) {
+        *old = (stack_t){0};
+        plat_signal_stack(&old->ss_sp, &old->ss_size);
+    }
+    return 0;
 }
 
 /* The link wraps abort, write and writev (-Wl,--wrap=...): what the engine's runtime writes to
