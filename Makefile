@@ -33,7 +33,7 @@ CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S) co
 HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c) host/tender/kvm/kvm.c host/tender/kvm/machine.c
 HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
-    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha384.c simulated.c statement.c)
+    ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha256.c sha384.c simulated.c statement.c)
 # What tests of the client link (tests/rules.sh adds common/status.c).
 CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
 CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
@@ -73,9 +73,10 @@ $(B)/js.code: $(B)/precompile
 $(B)/runtime_image.o: core/runtime_image.S $(B)/js.wasm $(B)/js.code
 	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/js.code"' -c $< -o $@
 
+# The link with its symbols stays: tests/honesty reads in it what an instruction belongs to.
 $(B)/tfaas-core: $(CORE_OBJ) $(B)/runtime_image.o
-	$(CC) $(CORE_CFLAGS) $(CORE_LD) $^ $(CORE_LIBS) -o $@
-	strip $@
+	$(CC) $(CORE_CFLAGS) $(CORE_LD) $^ $(CORE_LIBS) -o $@.symbols
+	strip -o $@ $@.symbols
 
 $(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.wasm
 	@mkdir -p $(@D)
@@ -130,7 +131,7 @@ all: $(B)/tfaas-core $(B)/tfaas-shim $(B)/tfaas-vm $(B)/tfaasd $(B)/tfaas $(B)/l
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(VM_OBJ:.o=.d)
 
 # --- run ---
-.PHONY: deps demo run test bench bench-core fuzz soak fmt fmt-check lint tcb install clean help
+.PHONY: deps demo run test bench bench-core fuzz honesty reproduce soak fmt fmt-check lint tcb install clean help
 deps:
 	@scripts/deps.sh
 demo: deps
@@ -154,6 +155,8 @@ include bench/core/build.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
 PLAT_OBJ := $(filter $(B)/core-obj/core/plat/%,$(CORE_OBJ))
+# What tests/unit/client/cli.c runs and looks at.
+$(B)/tests/unit/client/cli: $(B)/tfaas $(B)/libtfaas.so $(B)/libtfaas.a
 $(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
 $(B)/tests/hostile/cage_core: tests/hostile/cage_core.c tests/hostile/cage_attack.h $(PLAT_OBJ)
 	@mkdir -p $(@D)
@@ -162,6 +165,12 @@ $(B)/tests/hostile/cage_core_without_filter: tests/hostile/cage_core.c tests/hos
         $(filter-out %/filter.o,$(PLAT_OBJ))
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) $(INC) -DCAGE_WITHOUT_FILTER $(CORE_LD) $(filter-out %.h,$^) -lsodium -o $@
+
+# What tests/honesty runs: every call of every core, seen from outside; and a core that lies.
+HONESTY := $(B)/tests/honesty/trace $(B)/tests/honesty/dishonest
+$(B)/tests/honesty/%: tests/honesty/%.c core/plat/linux/filter.c core/plat/linux/syscalls.def
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC) $< -o $@
 
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
@@ -190,16 +199,36 @@ $(B)/tests/sealed_tool: tests/tools/sealed_tool.c $(COMMON_HOST_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) $^ -lsodium -o $@
 
+# A tfaasd that gives a worker another request key after a few calls.
+$(B)/tests/few/keeper_lease.o: host/daemon/keeper_lease.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(INC) -DKEEPER_CALLS_PER_KEY=8u -c $< -o $@
+$(B)/tests/few/tfaasd: $(filter-out %/keeper_lease.o,$(HOST_OBJ)) $(B)/tests/few/keeper_lease.o \
+        $(B)/tfaas-core
+	$(CC) $(HOST_CFLAGS) -pie $(filter %.o,$^) $(HOST_LIBS) -o $@
+	ln -f $(B)/tfaas-core $(@D)/tfaas-core
+
+# A clock that lies, for tfaasd in e2e tests.
+$(B)/tests/clock_shim.so: tests/tools/clock_shim.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared $< -o $@
+
 .PHONY: test-build
-test-build: all asan $(B)/tests/sealed_tool $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(B)/tests/few/tfaasd \
+            $(HONESTY) $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
 fuzz:
 	@tests/fuzz/run.sh long
+honesty: deps
+	@$(MAKE) --no-print-directory test-build
+	@tests/honesty/run.sh long
+reproduce: all
+	@tests/honesty/reproduce.sh long
 
 # --- figures, long runs, housekeeping ---
-bench: all $(B)/bench-core $(B)/bench-worker
+bench: all $(BENCH_PROGRAMS) $(B)/tests/sealed_tool
 	@scripts/deps.sh bench
 	@python3 bench/run.py $(BENCH_ARGS)
 soak: all
@@ -214,25 +243,31 @@ lint:
 tcb:
 	@scripts/tcb.sh
 PREFIX ?= /usr/local
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
+$(B)/tfaas.pc: packaging/tfaas.pc.in include/tfaas/version.h FORCE
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/.*TFAAS_VERSION "\(.*\)"/\1/p' include/tfaas/version.h)|" $< > $@
+install: all $(B)/tfaas.pc
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	    $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas-vm $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/tfaas-shim $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
 	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
 	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 include/tfaas/evidence.h include/tfaas/status.h $(DESTDIR)$(PREFIX)/include/tfaas/
-	install -m 644 packaging/tfaasd.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(addprefix include/tfaas/,client.h evidence.h status.h) $(DESTDIR)$(PREFIX)/include/tfaas/
+	install -m 644 packaging/tfaasd.1 packaging/tfaas.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(B)/tfaas.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 clean:
 	rm -rf $(B)
 help:
-	@echo "make demo        install what is missing, build, show the main job"
+	@echo "make demo        install what is missing, build, show the main job, in clear and attested"
 	@echo "make test        install what is missing, build, pass the tests (TENDER=kvm: end-to-end ones in machines)"
 	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
-	@echo "make bench       side by side with peers: table and build/bench.json (BENCH_ARGS=--quick)"
-	@echo "make bench-core  microseconds inside the core, into build/bench.json"
+	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"
+	@echo "make bench-core  microseconds inside the core, starts, evidence: into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
+	@echo "make honesty     the core's file, instructions and system calls against the lists: every test, traced"
+	@echo "make reproduce   the core built twice in different folders: the same bytes"
 	@echo "make soak        growth over a million calls, into build/soak.json"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
 	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"

@@ -35,6 +35,11 @@ GOALS = {
     'worker_start_ms': ('<=', 2.0), 'js_cold_first_call_ms': ('<=', 5.0),
     'js_idle_function_kib': ('<=', 400.0), 'daemon_idle_pss_mib': ('<=', 40.0),
     'growth_fraction': ('<=', 0.05),
+    'attested_session_vs_plain': ('>=', 0.85), 'receipts_vs_plain': ('>=', 0.85),
+    'ohttp_extra_cpu_us': ('<=', 80.0), 'quotes_per_call': ('<=', 0.0),
+    'cold_attested_extra_ms': ('<=', 1.0), 'worker_lease_ms': ('<=', 3.0),
+    'evidence_verify_ms': ('<=', 5.0), 'evidence_verify_node_ms': ('<=', 50.0),
+    'evidence_verify_browser_ms': ('<=', 50.0),
 }
 
 

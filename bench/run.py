@@ -15,6 +15,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'tests' / 'e2e')]
 
+import attested  # noqa: E402
 import cold  # noqa: E402
 import report  # noqa: E402
 from lib import ROOT, NAMESPACE, Problem, Server, adopt_orphans, kill_tree, tree  # noqa: E402
@@ -24,10 +25,10 @@ from peers import HELLO, STARTERS, compile_wasm  # noqa: E402
 
 CONNECTIONS = (1, 32)
 FULL = {'seconds': 3, 'repeats': 5, 'cold': 30, 'restarts': 7, 'crun': 15, 'functions': 1000,
-        'growth': 1000000}
+        'growth': 1000000, 'rounds': 41, 'requests': 4000, 'wrk_rounds': 7}
 QUICK = {'seconds': 1, 'repeats': 2, 'cold': 8, 'restarts': 2, 'crun': 5, 'functions': 100,
-         'growth': 20000}
-PARTS = ('http', 'cold', 'memory', 'core')
+         'growth': 20000, 'rounds': 9, 'requests': 4000, 'wrk_rounds': 3}
+PARTS = ('http', 'cold', 'memory', 'core', 'attested')
 LONG_PARTS = ('growth',)  # only when asked for by name
 
 
@@ -151,7 +152,7 @@ def part_growth(size, _folder):
 def part_core(_size, _folder):
     """Programs that print one flat JSON object each; their names are taken as they are."""
     figures = {}
-    for name in ('bench-core', 'bench-worker'):
+    for name in ('bench-core', 'bench-worker', 'bench-lease', 'bench-evidence'):
         program = ROOT / 'build' / name
         if not program.exists():
             return figures, [f'build/{name} is not built']
@@ -162,6 +163,23 @@ def part_core(_size, _folder):
         figures.update(json.loads(done.stdout))
     if figures.get('core_js_reused_us') and figures.get('core_js_fresh_us'):
         figures['js_fresh_vs_reused'] = figures['core_js_fresh_us'] / figures['core_js_reused_us']
+    return figures, []
+
+
+def part_attested(size, folder):
+    if not shutil.which('wrk'):
+        raise Problem('wrk is not installed (Debian: wrk)')
+    with Server() as server:
+        start_targets(server)
+        client = attested.Client(server, folder)
+        client.cell('hello-js', 'session', 1, 100)  # verifies once; the rounds find it in the cache
+        figures = attested.throughput(client, 'hello-js', size, say)
+        figures.update(attested.against_wrk(client, 'hello-js', size))
+        figures.update(attested.cold_calls(server, hello_js(), size['cold']))
+    try:
+        figures.update(attested.javascript_evidence())
+    except Problem as error:
+        say(f'skipped: evidence in JavaScript: {error}')
     return figures, []
 
 

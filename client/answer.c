@@ -72,11 +72,6 @@ void tfaas_response_free(struct tfaas_response *response)
 
 /* --- the opened message --- */
 
-static bool is_ours(struct span name)
-{
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
-}
-
 static char *put_text(char **at, struct span from)
 {
     char *text = *at;
@@ -112,7 +107,7 @@ static bool take_fields(struct answering *a, struct span fields)
         return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
     char *text = answer->header_text;
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);) {
-        if (is_ours(name)) {
+        if (bhttp_field_reserved(name)) {
             take_own_field(a, name, value);
             continue;
         }
@@ -268,36 +263,6 @@ bool answering_head(struct answering *a, unsigned status, const char *content_ty
     return true;
 }
 
-static bool keep_raw(struct answering *a, const void *data, size_t size)
-{
-    size_t most = a->sealed ? CLIENT_WHOLE_MAX + CONTENT_SLACK : PLAIN_MAX;
-    if (size > most || a->raw_size > most - size)
-        return a->sealed ? fail(a, TFAAS_CLIENT_RESPONSE_TOO_LARGE,
-                                "response: more than 1 MiB in one message")
-                         : true; /* enough of it to tell */
-    uint8_t *bigger = realloc(a->raw, a->raw_size + size);
-    if (!bigger)
-        return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
-    a->raw = bigger;
-    memcpy(a->raw + a->raw_size, data, size);
-    a->raw_size += size;
-    return true;
-}
-
-bool answering_body(struct answering *a, const void *data, size_t size)
-{
-    struct cursor in = cursor_of(data, size);
-    if (size == 0)
-        return true;
-    if (a->plain_seen || a->sealing->form == TFAAS_FORM_WHOLE)
-        return keep_raw(a, data, size);
-    if (a->sealing->form == TFAAS_FORM_SESSION && !take_session_nonce(a, &in))
-        return !a->error;
-    return cursor_left(&in) == 0 || take_chunks(a, &in, false);
-}
-
-/* --- what it is --- */
-
 static client_error_t classify(unsigned status, const char *type)
 {
     if (strcmp(type, TYPE_KEY) == 0)
@@ -325,17 +290,53 @@ static client_error_t plain_answer(struct answering *a)
     return a->error;
 }
 
-/* A problem that the core itself states, inside the sealed answer. */
+/* Nobody may make a caller read on and on: of an answer in clear enough is enough. */
+static bool keep_raw(struct answering *a, const void *data, size_t size)
+{
+    size_t most = a->sealed ? CLIENT_WHOLE_MAX + CONTENT_SLACK : PLAIN_MAX;
+    if (size > most || a->raw_size > most - size) {
+        if (a->sealed)
+            return fail(a, TFAAS_CLIENT_RESPONSE_TOO_LARGE,
+                        "response: more than 1 MiB in one message");
+        (void)plain_answer(a);
+        return false;
+    }
+    uint8_t *bigger = realloc(a->raw, a->raw_size + size);
+    if (!bigger)
+        return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
+    a->raw = bigger;
+    memcpy(a->raw + a->raw_size, data, size);
+    a->raw_size += size;
+    return true;
+}
+
+bool answering_body(struct answering *a, const void *data, size_t size)
+{
+    struct cursor in = cursor_of(data, size);
+    if (size == 0)
+        return true;
+    if (a->plain_seen || a->sealing->form == TFAAS_FORM_WHOLE)
+        return keep_raw(a, data, size);
+    if (a->sealing->form == TFAAS_FORM_SESSION && !take_session_nonce(a, &in))
+        return !a->error;
+    return cursor_left(&in) == 0 || take_chunks(a, &in, false);
+}
+
+/* --- what it is --- */
+
+/* A problem that the core itself states, inside the sealed answer. One of before it took the call
+ * names no package: a function cannot say such a thing, and so have itself called again. */
 static client_error_t core_problem(struct answering *a)
 {
     const struct tfaas_bytes *body = &a->answer->public.body;
     json_t *root = json_loadb((const char *)body->data, body->size, 0, NULL);
     const char *type = json_string_value(json_object_get(root, "type"));
     unsigned status = a->answer->public.status;
+    bool taken = a->answer->public.package[0] != 0;
     client_error_t error = TFAAS_CLIENT_OK;
-    if (status == 400 && type && strcmp(type, TYPE_DATE) == 0)
+    if (status == 400 && !taken && type && strcmp(type, TYPE_DATE) == 0)
         error = TFAAS_CLIENT_DATE_REFUSED;
-    else if (status == 421 && type && strcmp(type, TYPE_FUNCTION) == 0)
+    else if (status == 421 && !taken && type && strcmp(type, TYPE_FUNCTION) == 0)
         error = TFAAS_CLIENT_FUNCTION_MISMATCH;
     else if (status == 412 && type && strcmp(type, TYPE_PACKAGE) == 0)
         error = TFAAS_CLIENT_PACKAGE_MISMATCH;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 int cli_failed(enum tfaas_client_error error, const struct tfaas_failure *failure)
@@ -77,19 +78,33 @@ static char *file_text(const char *path)
     return text;
 }
 
+/* Seconds of one transfer; 0: what the library takes. */
+static bool timeout_ms(const struct cli_client *options, unsigned *to)
+{
+    char *rest = "";
+    long seconds = options->timeout ? strtol(options->timeout, &rest, 10) : 0;
+    *to = (unsigned)seconds * 1000u;
+    if (!options->timeout || (options->timeout[0] && !*rest && seconds >= 1 && seconds <= 86400))
+        return true;
+    fprintf(stderr, "tfaas: --timeout: not a number of seconds, 1 to 86400\n");
+    return false;
+}
+
 struct tfaas_client *cli_open(const struct cli_client *options, const char *url, unsigned flags,
                               int *exit_code)
 {
     struct tfaas_failure failure;
     struct tfaas_client *client = NULL;
     char *policy = cli_policy(options), *collateral = file_text(options->collateral);
+    unsigned timeout = 0;
     *exit_code = CLI_USAGE;
-    if (policy && (!options->collateral || collateral)) {
+    if (policy && (!options->collateral || collateral) && timeout_ms(options, &timeout)) {
         const struct tfaas_client_options client_options = {.url = url,
                                                             .domain = options->domain,
                                                             .policy = policy,
                                                             .collateral = collateral,
                                                             .cache_folder = options->cache,
+                                                            .timeout_ms = timeout,
                                                             .flags = flags};
         enum tfaas_client_error error = tfaas_client_open(&client_options, &client, &failure);
         *exit_code = cli_failed(error, &failure);
@@ -118,6 +133,19 @@ static int from_bundle(const struct cli_client *options, int64_t at, struct tfaa
     return code;
 }
 
+/* A bundle says itself when it was made: what was revoked or leaked since is not looked at. */
+static void cli_warn_old(const struct tfaas_verification *to)
+{
+    char text[32] = "?";
+    time_t when = (time_t)to->verified_at, now = time(NULL);
+    struct tm tm;
+    if (when <= now && now - when <= CLIENT_SKEW_S)
+        return;
+    if (gmtime_r(&when, &tm))
+        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    fprintf(stderr, "tfaas: the evidence is judged as of %s, which the bundle says itself\n", text);
+}
+
 int cli_verification(const struct cli_client *options, const char *url, int64_t at,
                      struct tfaas_verification *to)
 {
@@ -135,6 +163,8 @@ int cli_verification(const struct cli_client *options, const char *url, int64_t 
     }
     if (code == 0)
         cli_warn_simulated(to);
+    if (code == 0 && options->evidence && at == 0)
+        cli_warn_old(to);
     return code;
 }
 

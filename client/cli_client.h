@@ -12,7 +12,7 @@
 #define CLI_FILE_MAX (64u << 20)
 
 struct cli_client {
-    const char *policy, *core, *domain, *collateral, *cache, *evidence;
+    const char *policy, *core, *domain, *collateral, *cache, *evidence, *timeout;
     int allow_simulated, json;
 };
 
@@ -21,13 +21,13 @@ struct cli_client {
     {"--policy", &(to)->policy, NULL}, {"--core", &(to)->core, NULL},                              \
         {"--namespace", &(to)->domain, NULL}, {"--collateral", &(to)->collateral, NULL},           \
         {"--cache", &(to)->cache, NULL}, {"--evidence", &(to)->evidence, NULL},                    \
-        {"--allow-simulated", NULL, &(to)->allow_simulated},                                       \
+        {"--timeout", &(to)->timeout, NULL}, {"--allow-simulated", NULL, &(to)->allow_simulated},  \
     {                                                                                              \
         "--json", NULL, &(to)->json                                                                \
     }
 #define CLI_CLIENT_USAGE                                                                           \
     "[--policy FILE] [--core MEASUREMENT] [--allow-simulated]\n"                                   \
-    "      [--namespace NS] [--collateral FILE] [--cache FOLDER]"
+    "      [--namespace NS] [--collateral FILE] [--cache FOLDER] [--timeout SECONDS]"
 
 /* The policy's text with --core and --allow-simulated in it: malloc'ed; NULL: told on stderr. */
 char *cli_policy(const struct cli_client *options);

@@ -1,5 +1,4 @@
 /* policy_explain.c - a policy in sentences, for the person who signs it off. */
-#define _GNU_SOURCE
 #include "internal.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -136,8 +136,6 @@ static void report_statement(struct verifying *v)
 {
     struct tfaas_verification *r = v->report;
     const struct key_statement *s = &v->statement;
-    r->tee = v->appraised.tee;
-    r->simulated = v->appraised.simulated;
     copy_text(r->core_version, sizeof(r->core_version), s->version);
     memcpy(r->identity, s->identity.data, sizeof(r->identity));
     memcpy(r->measurement, s->measurement.data, sizeof(r->measurement));
@@ -213,6 +211,9 @@ static client_error_t take_lease(struct verifying *v, struct span envelope,
         return error;
     if (ohttp_read_key_config(lease.key_configuration, &to->config, &why) != TFAAS_OK)
         return client_fail(v->failure, TFAAS_CLIENT_LEASE_FORM, "lease: %s", why);
+    uint16_t aead;
+    if (ohttp_choose_aead(&to->config, &aead) != TFAAS_OK)
+        return client_fail(v->failure, TFAAS_CLIENT_LEASE_FORM, "lease: no AEAD that is here");
     memcpy(to->instance, lease.instance.data, sizeof(to->instance));
     memcpy(to->receipt_key, lease.receipt_key.data, sizeof(to->receipt_key));
     to->not_before = (int64_t)lease.not_before;
@@ -287,6 +288,7 @@ client_error_t verify_all(const struct verify_input *input, struct tfaas_verific
     client_error_t error = check_form(&v);
     if (!error)
         error = appraise(input, &v.collection, &v.appraised, report, v.failure);
+    report->tee = v.appraised.tee ? v.appraised.tee : "";
     if (!error)
         error = check_report_data(&v);
     if (!error)

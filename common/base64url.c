@@ -4,12 +4,72 @@
 
 #define VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
+#ifdef __x86_64__
+#include <immintrin.h>
+
+/* Twelve bytes to sixteen characters: receipts are long, and libsodium takes as long for each of
+ * their characters. Neither branches on a byte nor looks one up in memory. */
+__attribute__((target("ssse3"))) static void encode_twelve(const uint8_t *from, char *to)
+{
+    int32_t last;
+    memcpy(&last, from + 8, sizeof(last));
+    /* of each three bytes b0 b1 b2, as the number b1 b0 b2 b1, least first */
+    const __m128i spread = _mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
+    __m128i in =
+        _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)from), _mm_cvtsi32_si128(last));
+    in = _mm_shuffle_epi8(in, spread);
+    /* the products shift six bits to where a byte begins */
+    __m128i even =
+        _mm_mulhi_epu16(_mm_and_si128(in, _mm_set1_epi32(0x0fc0fc00)), _mm_set1_epi32(0x04000040));
+    __m128i odd =
+        _mm_mullo_epi16(_mm_and_si128(in, _mm_set1_epi32(0x003f03f0)), _mm_set1_epi32(0x01000010));
+    __m128i v = _mm_or_si128(even, odd);
+    /* 0 to 25: 13, 26 to 51: 0, 52 to 61: 1 to 10, 62: 11, 63: 12; and what each adds */
+    const __m128i add =
+        _mm_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+                      '0' - 52, '0' - 52, '0' - 52, '0' - 52, '-' - 62, '_' - 63, 'A', 0, 0);
+    __m128i kind =
+        _mm_or_si128(_mm_subs_epu8(v, _mm_set1_epi8(51)),
+                     _mm_and_si128(_mm_cmpgt_epi8(_mm_set1_epi8(26), v), _mm_set1_epi8(13)));
+    _mm_storeu_si128((__m128i *)to, _mm_add_epi8(v, _mm_shuffle_epi8(add, kind)));
+}
+
+/* False: this processor lacks the instructions. */
+static bool encode(struct span data, char *out)
+{
+    size_t at = 0;
+    if (!__builtin_cpu_supports("ssse3"))
+        return false;
+    for (; data.size - at >= 12; at += 12)
+        encode_twelve(data.data + at, out + at / 3 * 4);
+    uint8_t rest[12] = {0};
+    char text[16];
+    size_t left = data.size - at;
+    if (left)
+        memcpy(rest, data.data + at, left);
+    encode_twelve(rest, text);
+    memcpy(out + at / 3 * 4, text, BASE64URL_SIZE(left));
+    out[BASE64URL_SIZE(data.size)] = '\0';
+    sodium_memzero(rest, sizeof(rest));
+    sodium_memzero(text, sizeof(text));
+    return true;
+}
+#else
+static bool encode(struct span data, char *out)
+{
+    (void)data;
+    (void)out;
+    return false;
+}
+#endif
+
 tfaas_status_t base64url_encode(struct span data, char *out, size_t capacity)
 {
     /* sodium_bin2base64 ends the process when the buffer is too small, so look first. */
     if (data.size > SIZE_MAX / 2 || capacity < BASE64URL_SIZE(data.size) + 1)
         return TFAAS_TOO_LARGE;
-    sodium_bin2base64(out, capacity, data.data, data.size, VARIANT);
+    if (!encode(data, out))
+        sodium_bin2base64(out, capacity, data.data, data.size, VARIANT);
     return TFAAS_OK;
 }
 

@@ -1,6 +1,6 @@
 /*
  * base64url.h - base64url without padding (RFC 4648 section 5), strict: no padding, no whitespace,
- * no other alphabet, unused bits zero. Over libsodium, whose coder is constant time.
+ * no other alphabet, unused bits zero. Constant time in the data.
  */
 #ifndef TFAAS_COMMON_BASE64URL_H
 #define TFAAS_COMMON_BASE64URL_H

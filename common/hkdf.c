@@ -1,24 +1,19 @@
 /*
- * hkdf.c - HKDF-SHA256 over libsodium's HMAC (common/hkdf.h).
+ * hkdf.c - HKDF-SHA256 over HMAC of common/sha256.h (common/hkdf.h).
  * Must never branch on, or index with, a byte of a key.
  */
 #include "hkdf.h"
-#include <sodium.h>
+#include "sha256.h"
 
 #define LABELED_VERSION "HPKE-v1"
 
-_Static_assert(crypto_auth_hmacsha256_BYTES == HKDF_HASH_SIZE, "SHA-256");
+_Static_assert(SHA256_SIZE == HKDF_HASH_SIZE, "SHA-256");
 
-static struct span span_of(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
-static void update(crypto_auth_hmacsha256_state *state, const struct span *parts, size_t count)
+static void update(struct hmac_sha256 *state, const struct span *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (parts[i].size)
-            crypto_auth_hmacsha256_update(state, parts[i].data, parts[i].size);
+            hmac_sha256_update(state, parts[i].data, parts[i].size);
 }
 
 /* An absent salt is HashLen zeros (RFC 5869 section 2.2): HMAC pads the empty key to the same. */
@@ -26,10 +21,10 @@ static void extract(uint8_t prk[HKDF_HASH_SIZE], struct span salt, const struct 
                     size_t count)
 {
     static const uint8_t none[1];
-    crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, salt.size ? salt.data : none, salt.size);
+    struct hmac_sha256 state;
+    hmac_sha256_init(&state, salt.size ? salt.data : none, salt.size);
     update(&state, ikm, count);
-    crypto_auth_hmacsha256_final(&state, prk);
+    hmac_sha256_final(&state, prk);
     sodium_memzero(&state, sizeof(state));
 }
 
@@ -38,17 +33,17 @@ static tfaas_status_t expand(uint8_t *out, size_t out_size, const uint8_t prk[HK
 {
     if (out_size > HKDF_OUT_MAX)
         return TFAAS_TOO_LARGE;
-    crypto_auth_hmacsha256_state keyed, state;
+    struct hmac_sha256 keyed, state;
     uint8_t block[HKDF_HASH_SIZE];
-    crypto_auth_hmacsha256_init(&keyed, prk, HKDF_HASH_SIZE);
+    hmac_sha256_init(&keyed, prk, HKDF_HASH_SIZE);
     uint8_t number = 0;
     for (size_t done = 0; done < out_size;) {
         state = keyed;
         if (number++ > 0)
-            crypto_auth_hmacsha256_update(&state, block, sizeof(block));
+            hmac_sha256_update(&state, block, sizeof(block));
         update(&state, info, count);
-        crypto_auth_hmacsha256_update(&state, &number, 1);
-        crypto_auth_hmacsha256_final(&state, block);
+        hmac_sha256_update(&state, &number, 1);
+        hmac_sha256_final(&state, block);
         size_t part = out_size - done < sizeof(block) ? out_size - done : sizeof(block);
         memcpy(out + done, block, part);
         done += part;
@@ -73,7 +68,7 @@ tfaas_status_t hkdf_expand(uint8_t *out, size_t out_size, const uint8_t prk[HKDF
 void hkdf_labeled_extract(uint8_t prk[HKDF_HASH_SIZE], struct span suite, struct span salt,
                           const char *label, struct span ikm)
 {
-    const struct span parts[] = {span_of(LABELED_VERSION), suite, span_of(label), ikm};
+    const struct span parts[] = {span_of_text(LABELED_VERSION), suite, span_of_text(label), ikm};
     extract(prk, salt, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
@@ -82,6 +77,6 @@ tfaas_status_t hkdf_labeled_expand(uint8_t *out, size_t out_size, const uint8_t 
 {
     const uint8_t size[2] = {(uint8_t)(out_size >> 8), (uint8_t)out_size};
     const struct span parts[] = {
-        {size, sizeof(size)}, span_of(LABELED_VERSION), suite, span_of(label), info};
+        {size, sizeof(size)}, span_of_text(LABELED_VERSION), suite, span_of_text(label), info};
     return expand(out, out_size, prk, parts, sizeof(parts) / sizeof(parts[0]));
 }

@@ -1,6 +1,5 @@
 /* http_date.c - see http_date.h. What is read is what would be written for the same second. */
 #include "http_date.h"
-#include <stdio.h>
 
 #define DAY_S  86400u
 #define LAST_S 253402300799u /* 9999-12-31 23:59:59 */
@@ -16,6 +15,12 @@ static uint64_t days_of(uint64_t year, unsigned month, unsigned day)
     return year * 365 + year / 4 - year / 100 + year / 400 + (153 * shifted + 2) / 5 + day - 719469;
 }
 
+static void two_digits(char *to, unsigned value)
+{
+    to[0] = (char)('0' + value / 10);
+    to[1] = (char)('0' + value % 10);
+}
+
 void http_date_write(uint64_t unix_s, char to[HTTP_DATE_SIZE])
 {
     if (unix_s > LAST_S)
@@ -27,11 +32,15 @@ void http_date_write(uint64_t unix_s, char to[HTTP_DATE_SIZE])
     while (month < 12 && days_of(year, month + 1, 1) <= days)
         month++;
     unsigned day = (unsigned)(days - days_of(year, month, 1)) + 1;
-    char text[64];
-    (void)snprintf(text, sizeof(text), "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-                   day_names + days % 7 * 3, day, month_names + (month - 1) * 3, (unsigned)year,
-                   (unsigned)(s / 3600), (unsigned)(s / 60 % 60), (unsigned)(s % 60));
-    memcpy(to, text, HTTP_DATE_SIZE);
+    memcpy(to, "DDD, 00 MMM 0000 00:00:00 GMT", HTTP_DATE_SIZE);
+    memcpy(to, day_names + days % 7 * 3, 3);
+    memcpy(to + 8, month_names + (month - 1) * 3, 3);
+    two_digits(to + 5, day);
+    two_digits(to + 12, (unsigned)year / 100);
+    two_digits(to + 14, (unsigned)year % 100);
+    two_digits(to + 17, (unsigned)(s / 3600));
+    two_digits(to + 20, (unsigned)(s / 60 % 60));
+    two_digits(to + 23, (unsigned)(s % 60));
 }
 
 static bool number(const uint8_t *digits, size_t count, unsigned *value)

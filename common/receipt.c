@@ -26,50 +26,76 @@ static tfaas_status_t not_opened(const char **why, const char *text)
 
 /* --- hashes --- */
 
-static bool is_ours(struct span name)
+/* Many small pieces, hashed together: a head is dozens of them. */
+struct gather {
+    crypto_hash_sha256_state *state;
+    struct writer w;
+    uint8_t bytes[512];
+};
+
+static void flush(struct gather *g)
 {
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
+    sha256_update(g->state, g->bytes, g->w.at);
+    g->w = writer_of(g->bytes, sizeof(g->bytes));
 }
 
-static void put_number(crypto_hash_sha256_state *state, uint64_t value)
+static void put_number(struct gather *g, uint64_t value)
 {
-    uint8_t bytes[8];
-    struct writer w = writer_of(bytes, sizeof(bytes));
-    writer_varint(&w, value);
-    crypto_hash_sha256_update(state, bytes, w.at);
+    if (sizeof(g->bytes) - g->w.at < 8)
+        flush(g);
+    writer_varint(&g->w, value);
 }
 
-static void put_vector(crypto_hash_sha256_state *state, struct span s)
+static void put_vector(struct gather *g, struct span s)
 {
-    put_number(state, s.size);
-    if (s.size)
-        crypto_hash_sha256_update(state, s.data, s.size);
+    put_number(g, s.size);
+    if (s.size > sizeof(g->bytes) - g->w.at)
+        flush(g);
+    if (s.size <= sizeof(g->bytes))
+        writer_put(&g->w, s.data, s.size);
+    else
+        sha256_update(g->state, s.data, s.size);
+}
+
+static size_t vector_size(struct span s)
+{
+    struct writer w = writer_of(NULL, 0); /* measures */
+    writer_varint(&w, s.size);
+    return w.at + s.size;
+}
+
+static void put_fields(struct gather *g, struct span fields)
+{
+    struct span name, value;
+    size_t size = 0;
+    for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);)
+        if (!bhttp_field_reserved(name))
+            size += vector_size(name) + vector_size(value);
+    put_number(g, size);
+    for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);)
+        if (!bhttp_field_reserved(name)) {
+            put_vector(g, name);
+            put_vector(g, value);
+        }
 }
 
 void receipt_hash_head(crypto_hash_sha256_state *state, const struct bhttp_head *head)
 {
-    struct span name, value;
-    struct writer section = writer_of(NULL, 0); /* measures */
-    put_number(state, head->is_response ? 1 : 0);
+    struct gather g;
+    g.state = state;
+    g.w = writer_of(g.bytes, sizeof(g.bytes));
+    put_number(&g, head->is_response ? 1 : 0);
     if (head->is_response) {
-        put_number(state, head->status);
+        put_number(&g, head->status);
     } else {
-        put_vector(state, head->method);
-        put_vector(state, head->scheme);
-        put_vector(state, head->authority);
-        put_vector(state, head->path);
+        put_vector(&g, head->method);
+        put_vector(&g, head->scheme);
+        put_vector(&g, head->authority);
+        put_vector(&g, head->path);
     }
-    for (size_t at = 0; bhttp_next_field(head->fields, &at, &name, &value);)
-        if (!is_ours(name)) {
-            writer_vector(&section, name.data, name.size);
-            writer_vector(&section, value.data, value.size);
-        }
-    put_number(state, section.at);
-    for (size_t at = 0; bhttp_next_field(head->fields, &at, &name, &value);)
-        if (!is_ours(name)) {
-            put_vector(state, name);
-            put_vector(state, value);
-        }
+    put_fields(&g, head->fields);
+    flush(&g);
+    sodium_memzero(g.bytes, sizeof(g.bytes));
 }
 
 /* --- the tree --- */
@@ -77,10 +103,10 @@ void receipt_hash_head(crypto_hash_sha256_state *state, const struct bhttp_head 
 void receipt_leaf(struct span claims, uint8_t leaf[32])
 {
     crypto_hash_sha256_state state;
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, (const uint8_t[]){0}, 1);
-    crypto_hash_sha256_update(&state, claims.data, claims.size);
-    crypto_hash_sha256_final(&state, leaf);
+    sha256_init(&state);
+    sha256_update(&state, (const uint8_t[]){0}, 1);
+    sha256_update(&state, claims.data, claims.size);
+    sha256_final(&state, leaf);
 }
 
 static void hash_node(uint8_t node[32], const uint8_t left[32], const uint8_t right[32])
@@ -88,7 +114,7 @@ static void hash_node(uint8_t node[32], const uint8_t left[32], const uint8_t ri
     uint8_t bytes[65] = {1};
     memcpy(bytes + 1, left, 32);
     memcpy(bytes + 33, right, 32);
-    crypto_hash_sha256(node, bytes, sizeof(bytes));
+    sha256(node, bytes, sizeof(bytes));
 }
 
 /* RFC 9162 splits at the largest power of two below the count. From below that is: pairs are

@@ -25,7 +25,7 @@
 #define TFAAS_COMMON_RECEIPT_H
 
 #include "bhttp.h"
-#include <sodium.h>
+#include "sha256.h"
 
 #define RECEIPT_LABEL      "tfaas-receipt-v1"
 #define RECEIPT_BATCH_MAX  64u

@@ -229,7 +229,8 @@ static tfaas_status_t check_chain(const struct worker *worker, struct keeper_ins
 }
 
 /* The key id for this request key: its own one if it has a lease, or the next that no live lease of
- * the domain has. */
+ * the domain has. They begin anywhere: a client that holds a key of the keeper before is told that
+ * it is unknown, not that its request does not open. */
 static tfaas_status_t choose_key_id(struct keeper_domain *domain, const struct worker *worker,
                                     uint64_t now_s, uint8_t *id, const char **why)
 {
@@ -254,6 +255,8 @@ static tfaas_status_t choose_key_id(struct keeper_domain *domain, const struct w
     }
     if (count >= STATEMENT_LEASES_MAX)
         return keeper_refuse(why, TFAAS_BUSY, "the domain has as many leases as its statement may");
+    if (count == 0)
+        plat_entropy(&domain->next_key_id, sizeof domain->next_key_id);
     while (taken[domain->next_key_id])
         domain->next_key_id++;
     *id = domain->next_key_id++;

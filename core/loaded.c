@@ -8,6 +8,7 @@
 #include "invoke.h"
 #include "message.h"
 #include "runtime_image.h"
+#include "sha256.h"
 #include "plat/plat.h"
 
 #include <sodium.h>
@@ -346,7 +347,7 @@ static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_s
     if (status == TFAAS_OK)
         status = package_read(package.data, package.size, &function->package, &reason);
     if (status == TFAAS_OK)
-        crypto_hash_sha256(function->digest, package.data, package.size);
+        sha256(function->digest, package.data, package.size);
     if (status == TFAAS_OK && function->bundle.cache.size > 0)
         status = use_cache(loaded, &reason);
     if (status == TFAAS_OK)

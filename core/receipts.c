@@ -10,8 +10,6 @@
 #include "identity.h"
 #include "instrument.h"
 
-#include <stdio.h>
-
 static struct receipt_entry *first, *last;
 static unsigned waiting;
 static uint64_t since_ns; /* when `first` came */
@@ -84,23 +82,52 @@ static struct hash_text hash_text_of(const uint8_t hash[32])
     return to;
 }
 
-/* Names of functions and domains need no JSON escapes: they are [a-z0-9-] (SPECIFICATION.md 8). */
+static void put_text(struct writer *w, const char *text)
+{
+    writer_put(w, text, strlen(text));
+}
+
+static void put_number(struct writer *w, const char *before, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + value % 10);
+    while (value /= 10);
+    put_text(w, before);
+    writer_put(w, digits + at, sizeof digits - at);
+}
+
+/* Names of functions and domains need no JSON escapes: they are [a-z0-9-] (SPECIFICATION.md 8).
+ * Every call writes this: no printf, which takes as long as all the hashes. */
 static size_t put_claims(const struct receipt_entry *e, uint64_t number, char *to)
 {
-    struct hex issuer = hex_of(identity_instance(), 16);
-    struct hex package = hex_of(e->package, 32);
-    struct hash_text req = hash_text_of(e->req), res = hash_text_of(e->res);
-    int size = snprintf(
-        to, RECEIPT_CLAIMS_MAX,
-        "{\"iss\":\"%s\",\"seq\":%llu,\"iat\":%llu,\"fn\":\"%.*s.%s\",\"pkg\":\"%s\","
-        "\"req\":\"%s\",\"res\":\"%s\",\"status\":%u,\"outcome\":\"%s\",\"work\":%llu,"
-        "\"exact\":%s,\"mem\":%llu,\"cpu_ns\":%llu,\"weights\":\"%s\"}",
-        issuer.text, (unsigned long long)number, (unsigned long long)(core_clock() / 1000000000u),
-        (int)e->function.size, (const char *)e->function.data, plat_domain(), package.text,
-        req.text, res.text, e->http_status, tfaas_status_name(e->outcome),
-        (unsigned long long)e->work, e->exact ? "true" : "false", (unsigned long long)e->peak,
-        (unsigned long long)e->cpu_ns, instrument_weights_hash());
-    return size > 0 && (size_t)size < RECEIPT_CLAIMS_MAX ? (size_t)size : 0;
+    struct writer w = writer_of(to, RECEIPT_CLAIMS_MAX);
+    put_text(&w, "{\"iss\":\"");
+    put_text(&w, hex_of(identity_instance(), 16).text);
+    put_number(&w, "\",\"seq\":", number);
+    put_number(&w, ",\"iat\":", core_clock() / 1000000000u);
+    put_text(&w, ",\"fn\":\"");
+    writer_put(&w, e->function.data, e->function.size);
+    put_text(&w, ".");
+    put_text(&w, plat_domain());
+    put_text(&w, "\",\"pkg\":\"");
+    put_text(&w, hex_of(e->package, 32).text);
+    put_text(&w, "\",\"req\":\"");
+    put_text(&w, hash_text_of(e->req).text);
+    put_text(&w, "\",\"res\":\"");
+    put_text(&w, hash_text_of(e->res).text);
+    put_number(&w, "\",\"status\":", e->http_status);
+    put_text(&w, ",\"outcome\":\"");
+    put_text(&w, tfaas_status_name(e->outcome));
+    put_number(&w, "\",\"work\":", e->work);
+    put_text(&w, e->exact ? ",\"exact\":true" : ",\"exact\":false");
+    put_number(&w, ",\"mem\":", e->peak);
+    put_number(&w, ",\"cpu_ns\":", e->cpu_ns);
+    put_text(&w, ",\"weights\":\"");
+    put_text(&w, instrument_weights_hash());
+    put_text(&w, "\"}");
+    return w.failed ? 0 : w.at;
 }
 
 /* --- batches --- */

@@ -3,6 +3,7 @@
 #   /* needs: common/ring.c core libs: sodium flags: nosan static */
 # A path is compiled with the test; the word `core` stands for the whole core (real engine). Without
 # nosan or core a test is built with AddressSanitizer and UBSan. `static`: as the core is linked.
+# common/status.c, and common/sha256.c behind those that hash, come by themselves.
 # With core a test uses tests/support/check.h: there is no static cmocka.
 set -eu
 rule() { # file binary
@@ -22,6 +23,7 @@ rule() { # file binary
         esac
     done
     case " $needs $core " in *" common/status.c "*|*CORE_LIB_OBJ*) ;; *) needs="$needs common/status.c" ;; esac
+    case "$needs " in *" common/sha256.c "*) ;; *" common/hkdf.c "* | *" common/receipt.c "*) needs="$needs common/sha256.c" ;; esac
     [ -n "$core" ] && libs="$libs"' $(CORE_LIBS)'
     echo "$bin: $src $needs $core \$(wildcard tests/support/*.h) | \$(B)/engine.dir \$(FUNCTIONS)"
     echo "	@mkdir -p \$(@D)"

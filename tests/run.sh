@@ -65,11 +65,14 @@ done
 [ -x tests/interop/run.sh ] && run interop tests/interop/run.sh
 [ -x tests/ct/run.sh ] && run ct tests/ct/run.sh
 [ -x tests/fuzz/run.sh ] && run fuzz tests/fuzz/run.sh short
+[ -x build/tests/honesty/trace ] && run honesty tests/honesty/run.sh short
 run model python3 tests/model/run.py --install
 [ -x tests/sdk/js.sh ] && run sdk/js tests/sdk/js.sh
+[ -x tests/sdk/python.sh ] && run sdk/python tests/sdk/python.sh
+[ -x tests/sdk/differential.sh ] && run sdk/differential tests/sdk/differential.sh
 run e2e python3 tests/e2e/run.py
 # The same tests where foreign bytes come in, against the daemon under the sanitizers.
-[ -x build/asan/tfaasd ] && run e2e-asan env TFAASD=build/asan/tfaasd python3 tests/e2e/run.py rest. bad_input. \
+[ -x build/asan/tfaasd ] && run e2e-asan env TFAASD=build/asan/tfaasd python3 tests/e2e/run.py rest. bad_input. attested. \
     invoke. build. secrets. logs. config. clients. limits.queue faults.kill_of_every durable.full \
     -endless -memory_at_load -ten_thousand
 

@@ -37,5 +37,12 @@ BENCH_WORKER_OBJ := $(filter $(B)/host-obj/host/tender/% $(B)/host-obj/host/erro
 	$(B)/host-obj/common/ring.o $(B)/host-obj/common/sha384.o $(B)/host-obj/common/status.o,$(HOST_OBJ))
 $(B)/bench-worker: bench/core/worker_start.c $(BENCH_WORKER_OBJ) | $(B)/tfaas-core
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) $^ -lsodium -o $@
-bench-core: $(B)/bench-core $(B)/bench-worker
+# A worker with its lease: the real keeper and worker, and the host's side of the tests of hostile hosts.
+$(B)/bench-lease: bench/core/worker_lease.c tests/hostile/keeper_support.c $(BENCH_WORKER_OBJ) \
+		$(addprefix $(B)/host-obj/common/,statement.o fields.o cbor.o) | $(B)/tfaas-core
+	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) -Itests/hostile $^ -lsodium -o $@
+$(B)/bench-evidence: bench/core/evidence_verify.c $(B)/libtfaas.a
+	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) $^ $(CLIENT_LIBS) -o $@
+BENCH_PROGRAMS := $(addprefix $(B)/bench-,core worker lease evidence)
+bench-core: $(BENCH_PROGRAMS)
 	@python3 bench/run.py --only core $(BENCH_ARGS)

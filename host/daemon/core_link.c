@@ -362,14 +362,13 @@ bool core_hub_sleep(struct core_hub *hub)
     struct core_link *link, *next;
     for (link = TAILQ_FIRST(&hub->awake); link; link = next) {
         next = TAILQ_NEXT(link, awake_entry);
+        if (link->state == LINK_UP && !link->closing)
+            link_pump(link); /* calls and credit of this turn: some may end by it */
         if (link->closing || link->doomed || !TAILQ_EMPTY(&link->ended) ||
             !TAILQ_EMPTY(&link->lost))
             return false;
-        if (link->state == LINK_UP) {
-            link_pump(link); /* calls and credit of this turn */
-            if (!ring_sleep(&link->rx))
-                return false;
-        }
+        if (link->state == LINK_UP && !ring_sleep(&link->rx))
+            return false;
         link->is_awake = false;
         TAILQ_REMOVE(&hub->awake, link, awake_entry);
     }

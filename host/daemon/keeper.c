@@ -122,7 +122,7 @@ static void on_saved(struct core_question *question, tfaas_status_t status, cons
                    (const char *)bytes);
     if (status == TFAAS_OK && !keeper_read((struct span){bytes, size}, &state, 1)) {
         core_link_kill(keeper_active(k), "answered SAVE with something else");
-        status = error_set(&error, TFAAS_BAD_RESPONSE, "the keeper answered SAVE wrongly");
+        status = TFAAS_CORE_LOST; /* who waits, waits for the next one */
     } else if (status == TFAAS_OK) {
         status = k->options.save(k->options.owner, state.data, state.size, &error);
         if (status != TFAAS_OK)
@@ -230,6 +230,14 @@ static void become_active(struct keeper *k, struct keeper_core *core, bool takes
     workers_changed_keeper(k);
 }
 
+/* A second keeper without all keys must not take over: it would make new ones and save them over
+ * what is kept. With what is saved it starts again as the first. */
+static void start_anew(struct keeper *k, struct keeper_core *core)
+{
+    k->options.log("the second keeper does not have all keys yet: it starts again");
+    core_link_restart(core->link, "starts again with the saved keys");
+}
+
 static void on_started(struct core_question *question, tfaas_status_t status, const uint8_t *bytes,
                        size_t size)
 {
@@ -244,6 +252,10 @@ static void on_started(struct core_question *question, tfaas_status_t status, co
             k->options.log("the keeper did not start: %.*s", (int)size, (const char *)bytes);
             core_link_kill(core->link, "did not start as a keeper");
         }
+        return;
+    }
+    if (k->active < 0 && core->is_second && k->has_seal_key) {
+        start_anew(k, core);
         return;
     }
     core->state = CORE_RUNNING;
@@ -265,6 +277,7 @@ static void core_start(struct keeper_core *core)
     if (k->has_seal_key)
         items[count++] = (struct keeper_item){1, 'b', {k->seal_key, sizeof k->seal_key}, false};
     core->was_given_state = false;
+    core->is_second = k->active >= 0;
     if (k->active < 0 && k->has_seal_key) { /* a second one gets it from the first */
         tfaas_status_t status = k->options.load(k->options.owner, &state, &state_size, &error);
         if (status == TFAAS_OK)
@@ -285,6 +298,7 @@ static void core_ended(struct keeper_core *core)
 {
     struct keeper *k = core->keeper;
     bool was_active = k->active == (int)(core - k->cores);
+    bool in_step = !k->sync_due && !k->sync_step;
     core_ask_cancel(&core->start);
     core->state = CORE_DOWN;
     k->lost++;
@@ -300,8 +314,10 @@ static void core_ended(struct keeper_core *core)
     attest_reset(k);
     domains_reset(k);
     struct keeper_core *other = &k->cores[1 - (core - k->cores)];
-    if (other->state == CORE_RUNNING)
+    if (other->state == CORE_RUNNING && (in_step || !k->has_seal_key))
         become_active(k, other, true);
+    else if (other->state == CORE_RUNNING)
+        start_anew(k, other);
 }
 
 static struct keeper_core *core_of(struct keeper *k, const struct core_link *link)

@@ -2,11 +2,12 @@
 # caching and errors, sealed calls by every way, leases across keepers, sealed secrets and packages.
 import base64
 import collections
+import contextlib
 import hashlib
 import json
 import os
 import signal
-import subprocess
+import sqlite3
 import threading
 import time
 
@@ -163,7 +164,8 @@ def test_nonces(t):
     t.equal(answer.header('Cache-Control'), 'no-store', 'caching of an answer to a nonce')
     t.true(nonce in unpack(answer)['key-statement'][1], 'the statement does not hold the nonce')
     t.true(nonce not in unpack(evidence(server))['key-statement'][1], 'it went to others')
-    for bad in ('', 'AAAA', 'A' * 200, 'AAECAwQFBgc=', 'AA%20AAAAAAAAAA', '+/' * 8):
+    for bad in ('', 'AAAA', 'A' * 200, 'AAECAwQFBgc=', 'AA%20AAAAAAAAAA', '+/' * 8,
+                'AAAAAAAAAAAAAAA%E1'):
         problem(t, evidence(server, f'?nonce={bad}'), 400, text='nonce')
     codes = collections.Counter()
     for _ in range(30):
@@ -198,6 +200,25 @@ def test_without_evidence(t):
                               sealed_call), 503)
     info = server.request('GET', '/system/info').json()['provider']['evidence']
     t.equal(info, {'source': 'none'}, 'info')
+
+
+def test_as_a_provider_behind_the_gateway(t):
+    server = t.fresh(config={'behind_gateway': 'true', 'evidence': 'simulated'})
+    server.deploy_js('echo', ECHO)
+    t.status(evidence(server), 200)
+    t.equal(call(server, '/function/echo', b'x', to=KEYS).body, b'x', 'sealed call')
+    t.equal(server.request('GET', '/system/info').json()['evidence']['source'], 'simulated', 'info')
+
+
+def test_credentials_are_not_asked_for(t):
+    folder = t.fresh().own_folder
+    for name in ('user', 'password'):
+        with open(f'{folder}/basic-auth-{name}', 'w', encoding='utf-8') as file:
+            file.write('secret')
+    server = t.fresh(config={'basic_auth': 'true', 'secret_mount_path': folder})
+    t.status(server.request('GET', '/system/info'), 401)
+    for path in (EVIDENCE, DOMAIN):
+        t.status(server.request('GET', path), 200)
 
 
 def test_unknown_source_is_refused(t):
@@ -432,8 +453,8 @@ def test_state_of_schema_one(t):
     server = t.fresh()
     server.deploy_js('old', ECHO)
     server.end_process()
-    subprocess.run(['sqlite3', server.state / 'tfaas.db',
-                    'DROP TABLE keeper_state; PRAGMA user_version = 1;'], check=True)
+    with contextlib.closing(sqlite3.connect(server.state / 'tfaas.db')) as database:
+        database.executescript('DROP TABLE keeper_state; PRAGMA user_version = 1;')
     (server.state / 'simulated-root.key').unlink()
     server.start()
     t.equal(server.invoke('old', 'still').text, 'still', 'plain call')

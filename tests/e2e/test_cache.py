@@ -2,6 +2,7 @@
 # that serves it opens what was compiled then. Read from /metrics, never from the time it takes.
 import re
 
+import wasm
 from wasm import CAT
 
 LOADS = re.compile(r'^tfaas_function_loads_total\{code="(\w+)"\} (\d+)$', re.MULTILINE)
@@ -97,3 +98,12 @@ def test_scripts_come_with_the_core(t):
     t.alive(server, 'js', b'', 'fine')
     t.equal(grown(server, before), {'core': 2}, 'loads')
     t.equal(files(server), [], 'files in the cache')
+
+
+def test_large_package_of_many_files(t):
+    """Its names are more than a sort keeps on its stack."""
+    module = wasm.command(b'', pages=40, data=b'\x5a' * (2 << 20))
+    files = {f'data/{number:04}.txt': str(number) for number in range(300)}
+    server = t.fresh()
+    server.deploy_files('large', {'function.wasm': module, **files})
+    t.status(server.invoke('large', b''), 200)

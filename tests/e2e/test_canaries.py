@@ -159,6 +159,7 @@ class Traffic:
                                     form=form, fields=[self.field])
                 self.count += reply.body == self.body
             self.stage.server.invoke('cat', self.plain)
+            self.stop.wait(0.02)  # the search wants the interpreter too
 
 
 def look(stage, places):

@@ -29,6 +29,14 @@ def test_demo(t):
                     r'POST /function/hello-c .* ->  \S+',
                     r'first \(cold\) call \d+\.\d+ ms, then \d+ us in the middle of 200',
                     r'deployed: .*hello-js \(called 201 times\)',
+                    r'(?m)^  tfaas verify http://127\.0\.0\.1:\d+: \d+ checks passed in \d+ ms, core [0-9a-f]{16}',
+                    r'\*\*\* SIMULATED: .* proves NOTHING',
+                    r'the default policy refuses it: exit 5\n',
+                    r'untrusted gateway  ->  Hello Ada-Lovelace from JavaScript\n.*saw \d{3,} bytes, and no "Ada-Lovelace"',
+                    r'its receipt, verified: hello-js\.openfaas-fn, package [0-9a-f]{16}.*, status 200, [1-9]\d+ units of work',
+                    r'changes one bit of the answer: refused, exit 5, tfaas: response_not_authentic',
+                    r'answers in the core\'s place: refused, exit 5, tfaas: downgrade',
+                    r'a secret sealed to the core for one package, \d+ bytes to the host  ->  a secret of 28 characters',
                     r'(?m)^stopped, exit 0$'):
         t.matches(done.stdout, pattern, 'output of the demo')
 

@@ -1,4 +1,4 @@
-/* needs: host/daemon/api*.c host/daemon/autoscale.c host/daemon/build.c host/daemon/build_tar.c host/daemon/config.c host/daemon/core_ask.c host/daemon/core_calls.c host/daemon/core_link.c host/daemon/core_messages.c host/daemon/deploy.c host/daemon/duplex.c host/daemon/function_bundle.c host/daemon/http.c host/daemon/keeper*.c host/daemon/logs.c host/daemon/loop.c host/daemon/metrics.c host/daemon/proxy*.c host/daemon/registry.c host/daemon/sample.c host/daemon/store*.c host/evidence/*.c host/error.c common/bhttp.c common/bundle.c common/cbor.c common/package.c common/ring.c common/simulated.c common/statement.c common/sealed.c common/fields.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/status.c libs: microhttpd jansson sqlite3 sodium archive pthread */
+/* needs: host/daemon/api*.c host/daemon/autoscale.c host/daemon/build.c host/daemon/build_tar.c host/daemon/config.c host/daemon/core_ask.c host/daemon/core_calls.c host/daemon/core_link.c host/daemon/core_messages.c host/daemon/deploy.c host/daemon/duplex.c host/daemon/function_bundle.c host/daemon/http.c host/daemon/keeper*.c host/daemon/logs.c host/daemon/loop.c host/daemon/metrics.c host/daemon/proxy*.c host/daemon/registry.c host/daemon/sample.c host/daemon/store*.c host/evidence/evidence.c host/evidence/tsm.c host/evidence/sev.c host/evidence/tdx.c host/evidence/simulated.c host/error.c common/bhttp.c common/bundle.c common/cbor.c common/package.c common/ring.c common/simulated.c common/statement.c common/sealed.c common/fields.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/status.c libs: microhttpd jansson sqlite3 sodium archive pthread */
 /*
  * api.c (fuzz) - what a client may send: the input is one connection's bytes, read by the daemon's
  * real HTTP side, routes, handlers and store. Behind it a core that answers at once with whatever
@@ -153,6 +153,26 @@ static void say(struct fake_core *core, const struct tfaas_slot *m, const void *
         check(write(core->bell_fd, &one, sizeof one) == (ssize_t)sizeof one);
 }
 
+/* A sealed call: the first byte tells what the core makes of it; else its content comes back. */
+static void answer_sealed(struct fake_core *core, const struct tfaas_slot *got)
+{
+    struct tfaas_slot m = {.kind = TFAAS_METER, .flags = TFAAS_END, .id = got->id};
+    uint8_t first = got->size ? payload[0] : 0;
+    check(got->arg[3] >= 1 && got->arg[3] < TFAAS_SEALING_COUNT);
+    if (first == 1 && got->arg[0] == TFAAS_FUNCTION_ANY) {
+        m.arg[0] = TFAAS_MISDIRECTED;
+        say(core, &m, "fn", 2);
+    } else if (first < 40) {
+        m.arg[0] = first ? TFAAS_KEY_UNKNOWN + first % 4 : TFAAS_NO_LEASE;
+        say(core, &m, NULL, 0);
+    } else {
+        m.kind = TFAAS_RESPONSE;
+        m.flags |= TFAAS_LAST;
+        m.arg[5] = first % TFAAS_STATUS_COUNT;
+        say(core, &m, payload, got->size);
+    }
+}
+
 /* The content of the call is the function's whole response stream; without any: an empty 200. */
 static void answer_invoke(struct fake_core *core, const struct tfaas_slot *got)
 {
@@ -191,6 +211,8 @@ static bool answer(struct fake_core *core)
             m.kind = TFAAS_LOADED;
             m.arg[0] = TFAAS_CANCELLED;
             say(core, &m, NULL, 0);
+        } else if (got.kind == TFAAS_INVOKE && got.flags & TFAAS_SEALED) {
+            answer_sealed(core, &got);
         } else if (got.kind == TFAAS_INVOKE) {
             answer_invoke(core, &got);
         }

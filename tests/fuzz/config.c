@@ -1,4 +1,4 @@
-/* needs: host/daemon/config.c host/evidence/*.c host/error.c common/simulated.c common/fields.c common/cbor.c common/status.c libs: sodium pthread */
+/* needs: host/daemon/config.c host/evidence/evidence.c host/evidence/tsm.c host/evidence/sev.c host/evidence/tdx.c host/evidence/simulated.c host/error.c common/simulated.c common/fields.c common/cbor.c common/status.c libs: sodium pthread */
 /*
  * config.c (fuzz) - the configuration file, listen addresses, Go durations and quantities.
  * Durations and quantities are compared with a second, plain reading of the same rules.

@@ -17,6 +17,7 @@
 
 #define CALLS     8u
 #define FUNCTIONS 4u
+#define QUESTIONS 3u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__asan_default_options(void);
@@ -43,6 +44,8 @@ static struct core_hub hub;
 static struct core_link *the_link;
 static struct fuzz_call calls[CALLS];
 static struct fuzz_function functions[FUNCTIONS];
+static struct core_question questions[QUESTIONS];
+static bool late; /* bundles come by core_bundle_ready */
 static struct cursor script;
 
 /* The peer: what the core's process would hold. */
@@ -119,9 +122,61 @@ static tfaas_status_t make_bundle(struct core_function *function, uint8_t **byte
                                   struct tfaas_error *error)
 {
     struct fuzz_function *f = (struct fuzz_function *)(void *)function;
+    *bytes = NULL;
+    if (late)
+        return TFAAS_OK;
     *size = f->bundle_size;
     *bytes = *size ? calloc(1, *size) : NULL;
     return *bytes ? TFAAS_OK : error_set(error, TFAAS_NO_SPACE, "no bundle");
+}
+
+static void cancel_bundle(struct core_function *function)
+{
+    check(function != NULL && (!function->load || function->load->state == LOAD_ASKING));
+}
+
+/* What was to come later comes, or will never come. */
+static void late_bundle(struct fuzz_function *f, bool good)
+{
+    if (!f->core.load || f->core.load->state != LOAD_ASKING)
+        return;
+    uint8_t *bytes = good && f->bundle_size ? calloc(1, f->bundle_size) : NULL;
+    core_bundle_ready(&f->core, bytes ? TFAAS_OK : TFAAS_NOT_GRANTED, bytes,
+                      bytes ? f->bundle_size : 0, "not granted");
+}
+
+static void on_answer(struct core_question *question, tfaas_status_t status, const uint8_t *bytes,
+                      size_t size)
+{
+    uint64_t sum = 0;
+    check(question >= questions && question < questions + QUESTIONS && !question->link &&
+          !question->request && status < TFAAS_STATUS_COUNT && size <= TFAAS_PAYLOAD_MAX);
+    for (size_t i = 0; i < size; i++)
+        sum += bytes[i];
+    check(sum <= 255u * size);
+    if (size && status == TFAAS_OK && bytes[0] == 'k')
+        core_link_kill(the_link, "answered nonsense");
+}
+
+static void ask(struct core_question *question)
+{
+    size_t size = (size_t)cursor_u8(&script) * 40;
+    if (question->link) {
+        core_ask_cancel(question);
+        return;
+    }
+    question->answered = on_answer;
+    (void)!core_ask(the_link, question, TFAAS_OP_HELLO, calloc(1, size + 1), size);
+}
+
+static void on_up(struct core_link *link)
+{
+    check(link == the_link && core_link_ready(link));
+}
+
+static void on_down(struct core_link *link)
+{
+    check(link == the_link && !core_link_up(link) && !core_link_ready(link));
 }
 
 static void check_text(const char *text, size_t size)
@@ -194,6 +249,9 @@ static void on_event(const char *domain, const char *text)
 }
 
 static const struct core_owner owner = {.bundle = make_bundle,
+                                        .bundle_cancel = cancel_bundle,
+                                        .up = on_up,
+                                        .down = on_down,
                                         .log = on_log,
                                         .loaded = on_loaded,
                                         .cache = on_cache,
@@ -233,11 +291,13 @@ static uint32_t some_id(uint8_t choice)
 static void hostile_message(void)
 {
     static const uint16_t kinds[] = {TFAAS_READY, TFAAS_LOADED, TFAAS_RESPONSE, TFAAS_BODY,
-                                     TFAAS_LOG,   TFAAS_METER,  TFAAS_CACHE,    TFAAS_LOADED};
+                                     TFAAS_LOG,   TFAAS_METER,  TFAAS_CACHE,    TFAAS_ANSWER};
     uint8_t kind = cursor_u8(&script), flags = cursor_u8(&script);
     struct tfaas_slot m = {.kind = kind < 250 ? kinds[kind % 8] : (uint16_t)take_u32(),
                            .flags = flags < 250 ? flags % 16 : (uint16_t)take_u32()};
     m.id = some_id(cursor_u8(&script));
+    if (m.kind == TFAAS_ANSWER && flags % 4)
+        m.id = the_link->ask_id;
     uint8_t arg = cursor_u8(&script);
     m.arg[0] = arg < 240 ? arg % (TFAAS_STATUS_COUNT + 2)
                          : (uint64_t)take_u32() << (arg % 2 ? 32 : 8) | take_u32();
@@ -247,6 +307,7 @@ static void hostile_message(void)
         m.arg[0] = arg < 64 ? 48u << 20 : arg < 128 ? 600 : m.arg[0];
         m.arg[1] = cursor_u8(&script) * 16u;
     }
+    m.arg[5] = kind; /* the inner status of a sealed call */
     uint8_t length = cursor_u8(&script);
     size_t size = length < 128 ? length % 32 : (size_t)(length - 127) * 512;
     struct span text = cursor_take(&script, size < 32 ? size : 32);
@@ -282,6 +343,9 @@ static void honest_answers(void)
         } else if (got.kind == TFAAS_INVOKE && got.flags & TFAAS_LAST) {
             m.kind = TFAAS_RESPONSE;
             say(&m, 100);
+        } else if (got.kind == TFAAS_CALL) {
+            m.kind = TFAAS_ANSWER;
+            say(&m, got.size);
         } else if (got.kind == TFAAS_CANCEL) {
             m.kind = TFAAS_METER;
             m.flags = TFAAS_END;
@@ -323,9 +387,12 @@ static void start_call(struct fuzz_call *c, struct fuzz_function *f)
     uint8_t body = cursor_u8(&script);
     if (c->open)
         return;
-    *c = (struct fuzz_call){.core = {.deadline_ns = (1 + body % 4) * NS_PER_S}, .open = true};
+    bool any = body % 16 == 9;
+    *c = (struct fuzz_call){.core = {.deadline_ns = (1 + body % 4) * NS_PER_S,
+                                     .sealing = any || body % 16 == 4 ? TFAAS_SEALING_OHTTP : 0},
+                            .open = true};
     tfaas_status_t status =
-        core_call_start(the_link, &c->core, &f->core, content, 40, content,
+        core_call_start(the_link, &c->core, any ? NULL : &f->core, content, 40, content,
                         body < 128 ? body : (size_t)(body - 127) * 500, body % 2, &error);
     check(status == TFAAS_OK || error.text[0]);
     if (status != TFAAS_OK)
@@ -383,7 +450,18 @@ static void act(uint8_t action)
             check(write(core.exit_fd, &one, sizeof one) == (ssize_t)sizeof one);
         break;
     case 13:
-        spoil_window();
+        if (action >> 7)
+            ask(&questions[(action >> 4) % QUESTIONS]);
+        else
+            spoil_window();
+        break;
+    case 14:
+        if (action >> 6 == 3)
+            core_link_restart(the_link, "is replaced");
+        else if (action >> 6 == 2)
+            late = !late;
+        else
+            late_bundle(f, action >> 6);
         break;
     default:
         daemon_turn();
@@ -401,6 +479,8 @@ static void set_up(void)
     memset(content, 'm', 32); /* what messages change */
     memset(calls, 0, sizeof calls);
     memset(functions, 0, sizeof functions);
+    memset(questions, 0, sizeof questions);
+    late = false;
     functions[0].bundle_size = 100;
     functions[0].core.wants_cache = functions[1].core.wants_cache = true;
     functions[1].bundle_size = 3 * TFAAS_PAYLOAD_MAX;

@@ -165,7 +165,17 @@ static void honest_part(void)
 {
     static const char request[] = "\0\4POST\4http\4test\1/\0body";
     static uint32_t id;
-    switch (draw(5)) {
+    switch (draw(6)) {
+    case 4: /* sealed streams, of nobody */
+        core_send(
+            &core,
+            (struct tfaas_slot){.kind = TFAAS_INVOKE,
+                                .flags = (uint16_t)(TFAAS_SEALED | draw(2)),
+                                .id = ++id % 200,
+                                .arg = {draw(2) ? FUNCTION : TFAAS_FUNCTION_ANY, 1000000 * draw(9),
+                                        0, 1 + draw(TFAAS_SEALING_COUNT - 1)}},
+            request, draw(sizeof request));
+        break;
     case 0:
         (void)core_begin(&core, FUNCTION, "POST", "/", NULL, "x", 1, draw(2), odd_number());
         break;
@@ -293,6 +303,23 @@ static void broken_rules(void)
     id = core_begin(&core, FUNCTION, "GET", "/", NULL, NULL, 0, true, 60000000000u);
     core_send(&core, (struct tfaas_slot){.kind = TFAAS_BODY, .id = id}, "x", 1);
     finish("BODY after LAST", true); /* a FAULT, or too late: the run is over */
+    for (unsigned i = 0; i < 4; i++) {
+        const uint64_t sealings[] = {0, TFAAS_SEALING_COUNT, UINT64_MAX, TFAAS_SEALING_OHTTP};
+        start();
+        core_send(
+            &core,
+            (struct tfaas_slot){.kind = TFAAS_INVOKE,
+                                .flags = TFAAS_SEALED,
+                                .id = 9,
+                                .arg = {i < 3 ? FUNCTION : TFAAS_FUNCTIONS_MAX, 1, 0, sealings[i]}},
+            NULL, 0);
+        expect_fault("sealed INVOKE of no known form or function");
+    }
+    start();
+    core_send(&core,
+              (struct tfaas_slot){.kind = TFAAS_INVOKE, .id = 9, .arg = {TFAAS_FUNCTION_ANY, 1}},
+              NULL, 0);
+    expect_fault("plain INVOKE of any function");
     start();
     core_send(&core,
               (struct tfaas_slot){.kind = TFAAS_INVOKE, .id = 9, .arg = {TFAAS_FUNCTIONS_MAX, 1}},

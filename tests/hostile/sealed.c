@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *const with_canary[] = {"x-secret", CANARY, "content-type", "text/x-test", NULL};
+static const char *const with_canary[] = {
+    "x-secret", CANARY, "content-type", "text/x-test", "tfaas-anything", CANARY, NULL};
 
 /* --- what works --- */
 
@@ -316,6 +317,25 @@ static void cancelled(void)
     }
 }
 
+/* The request breaks when half of the answer is out: what follows is no end that opens. */
+static void cut_after_it_began(void)
+{
+    uint8_t *body = numbers(400000);
+    for (unsigned form = TFAAS_SEALING_CHUNKED; form <= FORMS; form++) {
+        struct exchange x = {
+            .call = {.form = form, .path = "/function/echo", .body = body, .body_size = 400000}};
+        sealed_prepare(&x);
+        x.call.sealed[x.call.sealed_size - 1] ^= 1;
+        sealed_exchange(&x, ECHO);
+        CHECK(!x.reply.opened && x.reply.opened_size > 100000 &&
+                  x.answer.core.status == TFAAS_NOT_OPENED,
+              "%s: %zu bytes opened, %s", sealed_form_name(form), x.reply.opened_size,
+              tfaas_status_name(x.answer.core.status));
+        sealed_done(&x);
+    }
+    free(body);
+}
+
 /* --- bounds --- */
 
 static void too_large(void)
@@ -374,6 +394,7 @@ int main(int argc, char **argv)
         {"deadlines", deadlines},
         {"answer, then spin", answer_then_spin},
         {"cancelled", cancelled},
+        {"cut after it began", cut_after_it_began},
         {"too large", too_large},
         {"not loaded", not_loaded},
         {"nothing leaked", nothing_leaked},

@@ -11,7 +11,7 @@ passed=0 failed=0 skipped=0
 mkdir -p "$work" "$cache"
 
 tool=$work/ohttp_tool
-sources="common/ohttp.c common/ohttp_chunked.c common/hpke.c common/hkdf.c common/aead.c common/bhttp.c common/bhttp_stream.c common/status.c"
+sources="common/ohttp.c common/ohttp_chunked.c common/hpke.c common/hkdf.c common/sha256.c common/aead.c common/bhttp.c common/bhttp_stream.c common/status.c"
 # shellcheck disable=SC2086
 (cd "$root" && "${CC:-gcc}" -std=gnu11 -O1 -g -Wall -Wextra -fsanitize=address,undefined -fno-sanitize-recover=all \
     -Iinclude -Icommon tests/interop/ohttp_tool.c $sources -lsodium -o "$tool") || {

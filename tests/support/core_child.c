@@ -121,7 +121,9 @@ bool core_receive(struct core_child *core, struct tfaas_slot *slot, uint8_t *pay
         int64_t left = end - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
         if (left <= 0)
             return false;
-        if (waitpid(core->pid, NULL, WNOHANG) == core->pid)
+        if (!core->gone && waitpid(core->pid, &core->status, WNOHANG) == core->pid)
+            core->gone = true;
+        if (core->gone)
             return ring_receive(&core->rx, slot, payload) == TFAAS_OK; /* its last words */
         if (!ring_sleep(&core->rx))
             continue;

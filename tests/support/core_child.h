@@ -16,6 +16,8 @@ struct core_child {
     struct ring_tx tx;
     struct ring_rx rx;
     uint32_t next_id;
+    bool gone;  /* seen to have ended by core_receive; then: */
+    int status; /* its wait status */
 };
 
 struct core_file {

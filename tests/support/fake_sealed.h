@@ -20,8 +20,8 @@ static struct fake_sealed {
     size_t sealed_size, given, piece; /* bytes at once; 0: all */
     uint8_t *out;                     /* malloc'ed: the response */
     size_t out_size;
-    bool never_ends; /* the rest of the request does not come: the deadline does */
-    uint64_t credit_step;
+    bool never_ends;              /* the rest of the request does not come: the deadline does */
+    uint64_t credit, credit_step; /* at first (0: a window), and what each wait adds */
     unsigned blocks, lasts;
     /* the core */
     struct task task;
@@ -157,6 +157,11 @@ void random_bytes(uint8_t *to, size_t size)
     memcpy(to, &count, size < sizeof(count) ? size : sizeof(count));
 }
 
+void random_fresh(uint8_t *to, size_t size)
+{
+    random_bytes(to, size);
+}
+
 /* --- one call --- */
 
 /* The key is derived, so that a run can be repeated. */
@@ -192,7 +197,7 @@ static inline struct task *fake_begin(enum tfaas_sealing form, struct span seale
     task->sealed = sealed_new(form);
     task->function = &fake.loaded;
     task->run.response_limit = 4u << 20;
-    task->run.response_credit = TFAAS_STREAM_WINDOW;
+    task->run.response_credit = fake.credit ? fake.credit : TFAAS_STREAM_WINDOW;
     sealed_wire(task->sealed)->credited = TFAAS_STREAM_WINDOW;
     fake.sealed = sealed.data;
     fake.sealed_size = sealed.size;
@@ -209,6 +214,8 @@ static inline void fake_end(struct task *task)
     if (task->held) {
         uint8_t *held = task->held;
         task->held = NULL;
+        if (task->run.response_sent + task->held_size > task->run.response_credit)
+            abort(); /* END does not wait for credit */
         if (invoke_send(task, held, task->held_size, true) != 0)
             abort();
     }

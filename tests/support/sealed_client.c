@@ -226,7 +226,7 @@ static bool read_reply(struct client_reply *reply)
     crypto_hash_sha256_state state;
     struct cursor in = cursor_of(reply->plain, reply->plain_size);
     bhttp_reader_begin(&reader, buffer, sizeof buffer);
-    reply->content = malloc(reply->plain_size + 1);
+    reply->content = realloc(reply->content, reply->plain_size + 1);
     do {
         if (bhttp_reader_next(&reader, &in, true, &event, &reply->why) != TFAAS_OK)
             return false;
@@ -254,6 +254,7 @@ void client_open(struct client_call *call, const uint8_t *bytes, size_t size,
     memset(reply, 0, sizeof *reply);
     reply->why = "";
     reply->plain = malloc(size + 1);
+    reply->content = calloc(1, 1);
     struct cursor in = cursor_of(bytes, size);
     bool whole;
     if (call->form == TFAAS_SEALING_OHTTP)

@@ -6,6 +6,9 @@
  * application/ohttp-keys in hex. Reads the body, writes the sealed request, reads the sealed
  * response, writes "STATUS\nname: value\n...\n\ncontent" (nothing: it does not open). Every piece
  * on a pipe has 4 bytes of length, big-endian, before it. Field date=... replaces the date of now.
+ *   open FORM SECRET                              who holds a request key: the sealed request on
+ * stdin; its plain bytes on stdout, exit 1 when it does not open. SECRET in hex.
+ *   sign SEED, public SEED                        Ed25519: stdin's signature, the public key
  *   seal KIND DOMAIN NAME KEY [DIGEST ...]        content on stdin, sealed object on stdout; KEY
  * and package digests in hex domain                                        a domain statement's
  * envelope on stdin: sealing key, serial, number of leases on three lines
@@ -237,6 +240,61 @@ static void call(char **argv)
     free(plain.data);
 }
 
+/* --- what somebody with a leaked key does --- */
+
+static const struct hpke_key_pair *the_key(void *user, uint8_t key_id, uint16_t aead)
+{
+    (void)key_id;
+    (void)aead;
+    return user;
+}
+
+static void open_request(bool chunked, const char *hex)
+{
+    static uint8_t buffer[OHTTP_CHUNK_BUFFER_SIZE];
+    struct hpke_key_pair key;
+    struct ohttp_exchange x;
+    struct ohttp_chunks c;
+    uint8_t secret[HPKE_SECRET_SIZE], *sealed;
+    const char *why = "";
+    if (from_hex(hex, secret, sizeof secret) != sizeof secret)
+        die("SECRET: 32 bytes");
+    hpke_key_pair_of(&key, secret);
+    size_t size = read_all(&sealed), opened = 0;
+    uint8_t *plain = take(size);
+    if (!chunked &&
+        ohttp_decapsulate_request(&x, (struct span){sealed, size}, &ohttp_labels_standard, the_key,
+                                  &key, plain, size, &opened, &why) != TFAAS_OK)
+        die("it does not open");
+    struct cursor in = cursor_of(sealed, size);
+    ohttp_chunks_await_request(&c, &x, &ohttp_labels_chunked, the_key, &key, buffer);
+    for (enum ohttp_chunk_event event = OHTTP_CHUNK_DATA; chunked && event != OHTTP_CHUNK_FINAL;) {
+        struct span part;
+        if (ohttp_chunks_open(&c, &in, true, &event, &part, &why) != TFAAS_OK)
+            die("it does not open");
+        memcpy(plain + opened, part.data, part.size);
+        opened += part.size;
+    }
+    if (fwrite(plain, 1, opened, stdout) != opened)
+        die("stdout");
+    free(plain);
+    free(sealed);
+}
+
+static void sign(const char *hex, bool only_public)
+{
+    uint8_t seed[32], public[32], secret[64], signature[64], *bytes;
+    if (from_hex(hex, seed, sizeof seed) != sizeof seed)
+        die("SEED: 32 bytes");
+    size_t size = read_all(&bytes);
+    (void)crypto_sign_seed_keypair(public, secret, seed);
+    (void)crypto_sign_detached(signature, NULL, bytes, size, secret);
+    if (only_public ? fwrite(public, sizeof public, 1, stdout) != 1
+                    : fwrite(signature, sizeof signature, 1, stdout) != 1)
+        die("stdout");
+    free(bytes);
+}
+
 /* --- seal, domain --- */
 
 static void seal_object(int argc, char **argv)
@@ -286,9 +344,14 @@ int main(int argc, char **argv)
         call(argv + 2);
     else if (argc >= 6 && strcmp(argv[1], "seal") == 0)
         seal_object(argc - 2, argv + 2);
+    else if (argc == 4 && strcmp(argv[1], "open") == 0)
+        open_request(strcmp(argv[2], "chunked") == 0, argv[3]);
+    else if (argc == 3 && (strcmp(argv[1], "sign") == 0 || strcmp(argv[1], "public") == 0))
+        sign(argv[2], argv[1][0] == 'p');
     else if (argc == 2 && strcmp(argv[1], "domain") == 0)
         show_domain();
     else
-        die("call FORM KEYS METHOD PATH | seal KIND DOMAIN NAME KEY | domain");
+        die("call FORM KEYS METHOD PATH | open FORM SECRET | sign SEED | "
+            "seal KIND DOMAIN NAME KEY | domain");
     return 0;
 }

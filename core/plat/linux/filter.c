@@ -56,7 +56,6 @@ static const struct filter_pin pin_FD_IS_CONTROL = {.count = 1, .checks = {IS(0,
 static const struct filter_pin pin_TIMER_REAL = {.count = 1, .checks = {IS(0, ITIMER_REAL)}};
 static const struct filter_pin pin_NOT_WRITE_EXEC = {
     .count = 1, .checks = {NOT(2, PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC)}};
-static const struct filter_pin pin_DONTNEED = {.count = 1, .checks = {IS(2, MADV_DONTNEED)}};
 static const struct filter_pin pin_PRIVATE_NO_EXEC = {
     .count = 2, .checks = {MASKED(2, PROT_EXEC, 0), MASKED(3, MAP_TYPE, MAP_PRIVATE)}};
 static const struct filter_pin pin_SHARED_NO_EXEC = {

@@ -7,6 +7,7 @@
 #include "plat/shim/guest.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/random.h>
@@ -27,6 +28,11 @@ static uint64_t memory_max;
 
 const char *plat_linux_prepare(void)
 {
+    /* One arena for the one thread: a second one, made when the first is full, would drop its pages
+     * with madvise, which is not on the list. */
+    if (mallopt(M_ARENA_MAX, 1) != 1) {
+        return "the C library's allocator cannot be bounded";
+    }
     const char *why = plat_machine ? NULL : plat_clock_prepare();
     if (why == NULL) {
         why = plat_context_prepare();

@@ -559,6 +559,7 @@ tfaas_status_t process_launch(struct tender *tender, enum tender_role role,
                               struct tfaas_error *error)
 {
     tfaas_status_t status = TFAAS_OK;
+    *worker = (struct tender_worker){.bell_fd = -1, .ring_fd = -1, .exit_fd = -1, .pid = -1};
     if (strlen(trust_domain) >= sizeof(((struct control_message *)0)->text)) {
         return error_set(error, TFAAS_BAD_REQUEST, "the name of a trust domain is too long");
     }

@@ -95,7 +95,8 @@ export function fromBase64(value) {
  */
 export function fromPem(pem, max) {
     const blank = "[ \\t\\r\\n\\0]";
-    const block = new RegExp(`${blank}*-----BEGIN ([A-Z0-9 ]+)-----(?=[ \\t\\r\\n])([A-Za-z0-9+/=\\s]*)-----END \\1-----(?=${blank}|$)`, "y");
+    const block = new RegExp(`${blank}*-----BEGIN ([A-Z0-9 ]+)-----(?=[ \\t\\r\\n])([A-Za-z0-9+/=\\s]*)` +
+                             `-----END \\1-----(?=${blank}|$)`, "y");
     const found = [];
     let at = 0;
     for (; found.length <= max; at = block.lastIndex) {

@@ -131,6 +131,7 @@ export class Client {
         if (mediaType(response) !== type) throw new TfaasError("host_refused", `the answer is not ${type}`);
         const reader = new ByteReader(this.#carry(response));
         const bytes = await reader.rest(most);
+        await reader.cancel();
         if (!bytes) throw new TfaasError("response_too_large", "evidence or domain statement is too large");
         return bytes;
     }
@@ -167,7 +168,7 @@ export class Client {
     #lease(domain) {
         const now = this.#nowS();
         const { report, leases } = domain.verification;
-        if (now > report.notAfter) return null;
+        if (now > report.notAfter || now - report.notBefore > this.#policy.maximumAgeS) return null;
         const live = leases.filter(({ notAfter }) => notAfter > now + LEASE_MARGIN_S);
         return live.length > 0 ? live[Math.floor(Math.random() * live.length)] : null;
     }
@@ -209,10 +210,16 @@ export class Client {
         const asksSession = options.session && !exchange.inSession;
         const message = makeMessage(prepared, this.#now() + this.#dateOffsetS * 1000, asksSession);
         const response = await this.#post(call, exchange, message);
-        if (response.status !== 200 || mediaType(response) !== exchange.responseType) throw await this.#refusal(response);
-        const plain = exchange.open(this.#carry(response));
-        const head = await malformedIs("response_form", () => readResponse(new ByteReader(plain)));
-        return this.#answer(call, { report, exchange, message, head, asksSession });
+        if (response.status !== 200 || mediaType(response) !== exchange.responseType)
+            throw await this.#refusal(response);
+        const reader = new ByteReader(exchange.open(this.#carry(response)));
+        try {
+            const head = await malformedIs("response_form", () => readResponse(reader));
+            return await this.#answer(call, { report, exchange, message, head, reader, asksSession });
+        } catch (error) {
+            await reader.cancel();
+            throw error;
+        }
     }
 
     async #exchange({ domain, options, prepared }) {
@@ -222,7 +229,7 @@ export class Client {
             return Object.assign(exchange, { inSession: true, keyId: session.keyId });
         }
         const { config } = this.#lease(domain) ?? {};
-        if (!config) throw new TfaasError("lease_expired");
+        if (!config) throw new TfaasError(domain.verification?.leases.length === 0 ? "lease_missing" : "lease_expired");
         const form = prepared.body.stream ? "chunked" : options.form;
         return malformedIs("lease_form", async () =>
             Object.assign(await FORMS[form](config, chooseAead(config)), { inSession: false, keyId: config.id }));
@@ -251,7 +258,9 @@ export class Client {
             return new TfaasError("downgrade");
         }
         let problem = {};
-        const bytes = await new ByteReader(this.#carry(response)).rest(PROBLEM_MAX).catch(() => null);
+        const reader = new ByteReader(this.#carry(response));
+        const bytes = await reader.rest(PROBLEM_MAX).catch(() => null);
+        await reader.cancel();
         try {
             problem = JSON.parse(text(bytes)) ?? {};
         } catch {
@@ -259,8 +268,8 @@ export class Client {
         }
         const code = { [KEY_PROBLEM]: "key_unknown", [SESSION_PROBLEM]: "session_unknown" }[problem.type] ??
             { 400: "request_not_opened", 409: "replay_reported", 503: "unavailable" }[status] ?? "host_refused";
-        const said = typeof problem.title === "string" ? problem.title : typeof problem.detail === "string" ? problem.detail
-            : bytes && bytes.length <= 200 ? String.fromCharCode(...bytes).trim() : "";
+        const plain = bytes && bytes.length <= 200 ? String.fromCharCode(...bytes).trim() : "";
+        const said = [problem.title, problem.detail, plain].find((one) => typeof one === "string") ?? "";
         return new TfaasError(code, `the host answers ${status}${said ? `: ${said.slice(0, 200)}` : ""}`, { status });
     }
 
@@ -271,7 +280,7 @@ export class Client {
         const { headers, own } = splitFields(head.fields);
         if (asksSession && own.has("tfaas-session")) await this.#begin(call.domain, own.get("tfaas-session"), exchange);
         if (headers.get("content-type") === "application/problem+json" && CORE_PROBLEM_STATUSES.includes(head.status))
-            await this.#coreProblem(head, headers);
+            await this.#coreProblem(head, headers, own.has("tfaas-package"));
         const digest = /^sha256:([0-9a-f]{64})$/.exec(own.get("tfaas-package") ?? "")?.[1] ?? null;
         this.#checkPackage(call, head.status, digest);
         return this.#response(call, opened, headers, digest);
@@ -288,8 +297,11 @@ export class Client {
         };
     }
 
-    /** The core's own reasons not to run a call are thrown, everything else is an answer. */
-    async #coreProblem(head, headers) {
+    /**
+     * The core's own reasons not to run a call are thrown, everything else is an answer. One of before it took the
+     * call names no package: a function cannot say such a thing, and so have itself called again.
+     */
+    async #coreProblem(head, headers, taken) {
         const parts = [];
         let size = 0;
         let trailers = null;
@@ -308,9 +320,9 @@ export class Client {
         } catch {
             // not a problem document that this client knows
         }
-        if (problem?.type === MISDIRECTED_PROBLEM) throw new TfaasError("function_mismatch", "the core was asked for another function");
         if (problem?.type === PACKAGE_PROBLEM) throw new TfaasError("package_mismatch");
-        if (problem?.type !== DATE_PROBLEM) return;
+        if (problem?.type === MISDIRECTED_PROBLEM && !taken) throw new TfaasError("function_mismatch");
+        if (problem?.type !== DATE_PROBLEM || taken) return;
         const core = Date.parse(headers.get("date") ?? "");
         throw new TfaasError("date_refused", "the core refuses the request's date", {
             offsetS: Number.isFinite(core) ? Math.round(core / 1000) - this.#nowS() : undefined,
@@ -320,17 +332,22 @@ export class Client {
     #checkPackage({ options }, status, digest) {
         if (options.package === undefined) return;
         if (digest === null && status >= 400) return; // the core's own failure: nothing ran
-        if (digest !== options.package) throw new TfaasError("package_mismatch", `the package is ${digest ?? "not named"}`);
+        if (digest !== options.package)
+            throw new TfaasError("package_mismatch", `the package is ${digest ?? "not named"}`);
     }
 
     #response(call, opened, headers, digest) {
         const { head, exchange } = opened;
         const done = deferred();
-        const body = streamOf(this.#content(call, opened, done));
+        const body = streamOf(this.#content(call, opened, done), () => {
+            done.reject(notRead());
+            return opened.reader.cancel();
+        });
         const empty = hasNoContent(head.status) || call.prepared.method === "HEAD";
         const response = new Response(empty ? null : body, { status: head.status, headers });
         if (empty) void drain(body);
-        const form = exchange.inSession ? "session" : exchange.requestType === "message/ohttp-req" ? "whole" : "chunked";
+        const outer = exchange.requestType === "message/ohttp-req" ? "whole" : "chunked";
+        const form = exchange.inSession ? "session" : outer;
         Object.defineProperty(response, "tfaas", {
             value: Object.freeze({ package: digest, form, keyId: exchange.keyId, receipt: done.promise }),
         });
@@ -338,8 +355,7 @@ export class Client {
     }
 
     /** The content; throws where it is not whole, or its receipt does not hold. */
-    async *#content(call, { head, report, message }, done) {
-        let whole = false;
+    async *#content(call, { head, reader, report, message }, done) {
         try {
             const hash = call.options.receipt ? responseHash(head.status, head.fields) : null;
             let trailers;
@@ -357,17 +373,13 @@ export class Client {
                 throw error instanceof Malformed ? new TfaasError("response_form", error.message) : error;
             }
             const found = hash ? await this.#receipt(call, report, message, hash, trailers ?? []) : null;
-            whole = true;
             done.resolve(found);
         } catch (error) {
-            whole = true;
             done.reject(error);
             throw error;
         } finally {
-            if (!whole) {
-                done.reject(new TfaasError("stopped", "the body was not read to its end"));
-                await head.content.return?.();
-            }
+            done.reject(notRead()); // unless it is settled
+            await reader.cancel();
         }
     }
 
@@ -408,7 +420,8 @@ function readOptions(options = {}) {
     for (const key of Object.keys(options))
         if (!OPTIONS.includes(key)) throw new TfaasError("usage", `tfaas.${key} is no option`);
     const { form = "chunked", session = true, receipt = false, gateway = false, once = false, namespace } = options;
-    if (!Object.hasOwn(FORMS, form)) throw new TfaasError("usage", `tfaas.form is one of ${Object.keys(FORMS).join(", ")}`);
+    if (!Object.hasOwn(FORMS, form))
+        throw new TfaasError("usage", `tfaas.form is one of ${Object.keys(FORMS).join(", ")}`);
     let digest = options.package;
     if (digest !== undefined) {
         digest = String(digest).replace(/^sha256:/, "");
@@ -417,6 +430,8 @@ function readOptions(options = {}) {
     }
     return { form, session, receipt, gateway, once, namespace, package: digest };
 }
+
+const notRead = () => new TfaasError("stopped", "the body was not read to its end");
 
 /** Content whose beginning was read already. */
 async function* resumed(parts, trailers, rest) {

@@ -31,7 +31,8 @@ export function parseUrl(url, baseUrl, namespace) {
         throw new TfaasError("usage", "a malformed URL");
     }
     const match = /^(.*?)\/function\/([^/]+)(\/.*)?$/.exec(u.pathname);
-    if (!match) throw new TfaasError("usage", "the URL is not of the form https://host/function/NAME[.NAMESPACE][/rest]");
+    if (!match)
+        throw new TfaasError("usage", "the URL is not of the form https://host/function/NAME[.NAMESPACE][/rest]");
     const [, prefix, full, rest = ""] = match;
     const dot = full.indexOf(".");
     const name = checkName(dot < 0 ? full : full.slice(0, dot), "function");
@@ -39,10 +40,10 @@ export function parseUrl(url, baseUrl, namespace) {
     if (named !== undefined && namespace !== undefined && named !== namespace)
         throw new TfaasError("usage", "the URL names another namespace than the options");
     const domain = checkName(named ?? namespace ?? DOMAIN_DEFAULT, "namespace");
+    const outerName = domain === DOMAIN_DEFAULT && named === undefined ? name : `${name}.${domain}`;
     return {
-        baseUrl: u.origin + prefix, scheme: u.protocol.slice(0, -1), authority: u.host, name, domain,
-        outerName: domain === DOMAIN_DEFAULT && named === undefined ? name : `${name}.${domain}`,
-        path: `/function/${name}${domain === DOMAIN_DEFAULT && named === undefined ? "" : `.${domain}`}${rest}${u.search}`,
+        baseUrl: u.origin + prefix, scheme: u.protocol.slice(0, -1), authority: u.host, name, domain, outerName,
+        path: `/function/${outerName}${rest}${u.search}`,
     };
 }
 

@@ -3,9 +3,9 @@
 // exchange is one request and its response.
 
 import { Cursor, concat, u16, u64, utf8, varint } from "./bytes.js";
-import { AES_256_GCM, CHACHA20_POLY1305, AES_128_GCM, aead, aeadKeySize, hkdfExpand, hkdfExtract, random }
+import { AES_256_GCM, CHACHA20_POLY1305, aead, aeadKeySize, hkdfExpand, hkdfExtract, random }
     from "./crypto.js";
-import { Malformed, TfaasError } from "./errors.js";
+import { Malformed, TfaasError, malformedIs } from "./errors.js";
 import { KDF_SHA256, KEM_X25519, counterNonce, setupSender } from "./hpke.js";
 import { ByteReader } from "./streams.js";
 
@@ -35,7 +35,7 @@ export function readKeyConfiguration(bytes) {
 
 /** The one that engines do themselves, before the one that needs @noble/ciphers. */
 export function chooseAead({ aeads }) {
-    const chosen = [AES_256_GCM, CHACHA20_POLY1305, AES_128_GCM].find((id) => aeads.includes(id));
+    const chosen = [AES_256_GCM, CHACHA20_POLY1305].find((id) => aeads.includes(id));
     if (!chosen) throw new Malformed("key configuration: no AEAD that this client knows");
     return chosen;
 }
@@ -43,6 +43,18 @@ export function chooseAead({ aeads }) {
 // --- chunks ---
 
 const framed = (sealed, final) => concat(varint(final ? 0 : sealed.length), sealed);
+
+/** However it ends, the source is let go. */
+async function* reading(source, run) {
+    const reader = new ByteReader(source);
+    try {
+        yield* run(reader);
+    } finally {
+        await reader.cancel();
+    }
+}
+
+const authentic = (opened) => malformedIs("response_not_authentic", () => opened);
 
 /** Opens chunks from `reader`; yields plaintext. Ends only after the final chunk has opened. */
 async function* openChunks(reader, open) {
@@ -54,26 +66,14 @@ async function* openChunks(reader, open) {
         if (!final && !(await reader.has(size))) throw new TfaasError("response_truncated");
         const sealed = final ? await reader.rest(CHUNK_MAX + TAG) : await reader.take(size);
         if (!sealed) throw new TfaasError("response_form", "a chunk is too large");
-        let plain;
-        try {
-            plain = await open(sealed, final ? FINAL : EMPTY);
-        } catch (error) {
-            // A cut inside or just before the final chunk looks like this too.
-            throw error instanceof Malformed ? new TfaasError("response_not_authentic") : error;
-        }
+        const plain = await authentic(open(sealed, final ? FINAL : EMPTY)); // a cut in the final one looks so too
         if (!final && plain.length === 0) throw new TfaasError("response_form", "an empty chunk");
         if (plain.length > 0) yield plain;
         if (final) return;
     }
 }
 
-async function varintOrTruncated(reader) {
-    try {
-        return await reader.varint();
-    } catch (error) {
-        throw error instanceof Malformed ? new TfaasError("response_truncated") : error;
-    }
-}
+const varintOrTruncated = (reader) => malformedIs("response_truncated", () => reader.varint());
 
 async function takeNonce(reader, size) {
     if (!(await reader.has(size))) throw new TfaasError("response_truncated");
@@ -111,16 +111,13 @@ export async function wholeExchange(config, aeadId, pair) {
             return concat(head, await context.seal(EMPTY, plain));
         },
         async *open(source) {
-            const reader = new ByteReader(source);
-            const nonce = await takeNonce(reader, nonceSize(context));
-            const sealed = await reader.rest(WHOLE_MAX + TAG);
-            if (!sealed) throw new TfaasError("response_too_large");
-            const { cipher, base } = await responseKeys(context, "message/bhttp response", nonce);
-            try {
-                yield await cipher.open(base, EMPTY, sealed);
-            } catch (error) {
-                throw error instanceof Malformed ? new TfaasError("response_not_authentic") : error;
-            }
+            yield* reading(source, async function* (reader) {
+                const nonce = await takeNonce(reader, nonceSize(context));
+                const sealed = await reader.rest(WHOLE_MAX + TAG);
+                if (!sealed) throw new TfaasError("response_too_large");
+                const { cipher, base } = await responseKeys(context, "message/bhttp response", nonce);
+                yield await authentic(cipher.open(base, EMPTY, sealed));
+            });
         },
         exportSecret: (label, size) => context.exportSecret(label, size),
         aead: aeadId,
@@ -135,11 +132,12 @@ export async function chunkedExchange(config, aeadId, pair) {
         responseType: "message/ohttp-chunked-res",
         ...chunkSender(head, async (plain, aad) => context.seal(aad, plain)),
         async *open(source) {
-            const reader = new ByteReader(source);
-            const nonce = await takeNonce(reader, nonceSize(context));
-            const { cipher, base } = await responseKeys(context, "message/bhttp chunked response", nonce);
-            let number = 0;
-            yield* openChunks(reader, (sealed, aad) => cipher.open(counterNonce(base, number++), aad, sealed));
+            yield* reading(source, async function* (reader) {
+                const nonce = await takeNonce(reader, nonceSize(context));
+                const { cipher, base } = await responseKeys(context, "message/bhttp chunked response", nonce);
+                let number = 0;
+                yield* openChunks(reader, (sealed, aad) => cipher.open(counterNonce(base, number++), aad, sealed));
+            });
         },
         exportSecret: (label, size) => context.exportSecret(label, size),
         aead: aeadId,
@@ -158,26 +156,32 @@ export async function sessionExchange(session, sequence, nonce = random(16)) {
         responseType: "application/vnd.tfaas.session-res",
         ...chunkSender(head, async (plain, aad) => cipher.seal(counterNonce(ZERO_NONCE, sent++), aad, plain)),
         async *open(source) {
-            const reader = new ByteReader(source);
-            const answer = await takeNonce(reader, 16);
-            const info = concat(utf8("tfaas session response"), head, answer);
-            const opener = await aead(session.aead, await hkdfExpand(session.secret, info, size));
-            let number = 0;
-            yield* openChunks(reader, (sealed, aad) => opener.open(counterNonce(ZERO_NONCE, number++), aad, sealed));
+            yield* reading(source, async function* (reader) {
+                const answer = await takeNonce(reader, 16);
+                const info = concat(utf8("tfaas session response"), head, answer);
+                const opener = await aead(session.aead, await hkdfExpand(session.secret, info, size));
+                let number = 0;
+                yield* openChunks(reader, (sealed, aad) =>
+                    opener.open(counterNonce(ZERO_NONCE, number++), aad, sealed));
+            });
         },
     };
 }
 
 /** Two ways to send: all at once, or plaintext pieces as an async generator of sealed bytes. */
 function chunkSender(head, seal) {
+    const sealPieces = async (...pieces) => {
+        const parts = [head], last = pieces.length - 1;
+        for (const [i, piece] of pieces.entries())
+            parts.push(framed(await seal(piece, i === last ? FINAL : EMPTY), i === last));
+        return concat(...parts);
+    };
     return {
-        async sealAll(plain) {
-            const parts = [head];
-            let at = 0;
-            for (; plain.length - at > CHUNK_MAX; at += CHUNK_MAX)
-                parts.push(framed(await seal(plain.subarray(at, at + CHUNK_MAX), EMPTY), false));
-            parts.push(framed(await seal(plain.subarray(at), FINAL), true));
-            return concat(...parts);
+        sealPieces,
+        sealAll(plain) {
+            const count = Math.max(1, Math.ceil(plain.length / CHUNK_MAX));
+            return sealPieces(...Array.from({ length: count },
+                                            (_, i) => plain.subarray(i * CHUNK_MAX, (i + 1) * CHUNK_MAX)));
         },
         async *sealStream(pieces) {
             yield head;

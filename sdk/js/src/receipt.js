@@ -20,10 +20,10 @@ const SHAPE = {
 const isHex = (size) => (value) => typeof value === "string" && new RegExp(`^[0-9a-f]{${2 * size}}$`).test(value);
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 const isHash = (value) => unbase64url(value)?.length === 32;
-const isName = (value) => typeof value === "string" && value.length > 0;
+const isName = (most) => (value) => typeof value === "string" && utf8(value).length <= most;
 const CLAIMS = {
-    iss: isHex(16), seq: isCount, iat: isCount, fn: isName, pkg: isHex(32), req: isHash, res: isHash, status: isCount,
-    outcome: isName, work: isCount, exact: (value) => typeof value === "boolean", mem: isCount, cpu_ns: isCount,
+    iss: isHex(16), seq: (value) => isCount(value) && value > 0, iat: isCount, fn: isName(255), pkg: isHex(32), req: isHash, res: isHash, status: isCount,
+    outcome: isName(31), work: isCount, exact: (value) => typeof value === "boolean", mem: isCount, cpu_ns: isCount,
     weights: isHex(32),
 };
 
@@ -40,12 +40,11 @@ function readClaims(bytes) {
     return claims;
 }
 
-/** { claims (parsed), claimsBytes, index, path, jws, lease } */
+/** { claims (bytes), index, path, jws, lease } */
 export function readReceipt(value) {
     const bytes = typeof value === "string" && value.length <= TEXT_MAX ? unbase64url(value) : null;
     if (!bytes) throw new Malformed("receipt: not base64url, or too long");
-    const receipt = statement(bytes, "tfaas-receipt-v1", SHAPE, "receipt");
-    return { ...receipt, claimsBytes: receipt.claims, claims: readClaims(receipt.claims) };
+    return statement(bytes, "tfaas-receipt-v1", SHAPE, "receipt");
 }
 
 /** The root that `path` leads to from a leaf (RFC 9162 2.1.3.2); null: of another length. */
@@ -60,7 +59,8 @@ export async function climb(leaf, index, count, path) {
     return used === path.length ? node : null;
 }
 
-async function checkSignature(receipt, receiptKey) {
+/** Does the JWS, signed by `receiptKey`, hold the claims? */
+export async function checkSignature(receipt, receiptKey) {
     const invalid = (what) => new TfaasError("receipt_invalid", `receipt: ${what}`);
     const parts = receipt.jws.split(".");
     if (parts.length !== 3 || parts[0] !== JWS_HEADER) throw invalid("the JWS has another form or header");
@@ -68,11 +68,11 @@ async function checkSignature(receipt, receiptKey) {
     if (!signature || !(await ed25519Verify(receiptKey, signature, utf8(`${parts[0]}.${parts[1]}`))))
         throw invalid("the signature is not of the lease's receipt key");
     const payload = unbase64url(parts[1]);
-    const match = payload && /^\{"count":([1-9]\d?),"root":"([A-Za-z0-9_-]{43})"\}$/.exec(String.fromCharCode(...payload));
+    const match = /^\{"count":([1-9]\d?),"root":"([A-Za-z0-9_-]{43})"\}$/.exec(String.fromCharCode(...(payload ?? [])));
     const root = match && unbase64url(match[2]);
     const count = match ? Number(match[1]) : 0;
     if (!root || count > BATCH_MAX || receipt.index >= count) throw invalid("the index is not in the signed batch");
-    const leaf = await sha256(concat(Uint8Array.of(0), receipt.claimsBytes));
+    const leaf = await sha256(concat(Uint8Array.of(0), receipt.claims));
     const reached = await climb(leaf, receipt.index, count, receipt.path);
     if (!reached || !equal(reached, root)) throw invalid("the claims are not in the signed batch");
 }
@@ -94,13 +94,13 @@ function checkExpected(claims, { requestHash, responseHash, functionName, packag
  */
 export async function verifyReceipt(value, report, expected = {}) {
     if (!report?.identity) throw new TfaasError("usage", "a receipt needs a verification that holds");
-    let receipt;
+    let receipt, claims;
     try {
         receipt = readReceipt(value);
+        claims = readClaims(receipt.claims);
     } catch (error) {
         throw error instanceof Malformed ? new TfaasError("receipt_form", error.message) : error;
     }
-    const { claims } = receipt;
     let lease;
     try {
         lease = await checkLease(receipt.lease, report);

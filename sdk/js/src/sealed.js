@@ -67,7 +67,8 @@ export async function openLogLine(line, logSecret, packageDigest) {
         const context = await setupReceiver(await x25519(logSecret), bytes.subarray(0, 32), info, CHACHA20_POLY1305);
         return await context.open(EMPTY, bytes.subarray(32));
     } catch (error) {
-        throw error instanceof Malformed ? new TfaasError("response_not_authentic", "the log line does not open") : error;
+        if (!(error instanceof Malformed)) throw error;
+        throw new TfaasError("response_not_authentic", "the log line does not open");
     }
 }
 

@@ -56,7 +56,9 @@ export class ByteReader {
         return value;
     }
 
+    /** Nothing more is wanted: lets go of the source. */
     async cancel() {
+        this.#ended = true;
         await this.#source.return?.();
     }
 
@@ -87,8 +89,11 @@ export async function* iterate(stream) {
     }
 }
 
-/** An async iterable as a ReadableStream; nothing is read ahead. */
-export function streamOf(iterable) {
+/**
+ * An async iterable as a ReadableStream; nothing is read ahead. `onCancel` is for iterables that have
+ * something to let go before they have begun: a generator's `finally` does not run then.
+ */
+export function streamOf(iterable, onCancel) {
     const source = iterable[Symbol.asyncIterator]();
     return new ReadableStream({
         async pull(controller) {
@@ -98,6 +103,7 @@ export function streamOf(iterable) {
         },
         async cancel() {
             await source.return?.();
+            await onCancel?.();
         },
     }, { highWaterMark: 0 });
 }

@@ -202,7 +202,8 @@ live("a sealed secret is read by the package that it names, and by no other", as
 
 live("a sealed package runs for sealed calls only, its logs are for its owner", async () => {
     const c = client(), key = await generateLogKey();
-    const plain = await daemon.getPackage("reader-package:latest");
+    const inner = await daemon.deploy("open-reader", READER);
+    const plain = daemon.readPackage(inner);
     const object = await c.sealPackage("hidden", plain, { logKey: key.publicKey });
     const sealed = await daemon.putSealedPackage("hidden:latest", object);
     await daemon.putSecret("hidden-secret", utf8("plain one"));
@@ -210,13 +211,13 @@ live("a sealed package runs for sealed calls only, its logs are for its owner", 
     const response = await c.fetch("/function/hidden", { method: "POST", body: "hidden-secret" });
     assert.equal(response.status, 200, await response.clone().text());
     assert.equal(await response.text(), "plain one");
-    assert.ok(response.tfaas.package);
+    assert.equal(response.tfaas.package, inner);
     assert.equal((await fetch(`${daemon.url}/function/hidden`, { method: "POST", body: "hidden-secret" })).status, 426);
     const lines = await daemon.logs("hidden");
     assert.ok(!JSON.stringify(lines).includes("asked for"));
     const line = lines.map(({ text }) => text).find((text) => text.includes("tfaas-log-v1:"));
     assert.ok(line, `${sealed}: ${JSON.stringify(lines)}`);
-    const opened = await openLogLine(line.slice(line.indexOf("tfaas-log-v1:")), key.secret, response.tfaas.package);
+    const opened = await openLogLine(line.slice(line.indexOf("tfaas-log-v1:")), key.secret, inner);
     assert.match(new TextDecoder().decode(opened), /asked for hidden-secret/);
 });
 

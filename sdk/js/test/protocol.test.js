@@ -11,9 +11,11 @@ import { decode, encode } from "../src/cbor.js";
 import { Sha256, ed25519Verify, hkdfExpand, hkdfExtract, random, sha256, without, x25519 } from "../src/crypto.js";
 import { Malformed } from "../src/errors.js";
 import { setupReceiver, setupSender } from "../src/hpke.js";
-import { generateLogKey, openLogLine, readPolicy } from "../src/index.js";
+import { appraiseEvidence, generateLogKey, openLogLine, readPolicy } from "../src/index.js";
 import { chooseAead, chunkedExchange, readKeyConfiguration, sessionExchange, wholeExchange } from "../src/ohttp.js";
+import { checkSignature, readReceipt } from "../src/receipt.js";
 import { seal, sealLogLine } from "../src/sealed.js";
+import { keyStatementDigest, openEnvelope, readDomainStatement, readKeyStatement, readLease } from "../src/statement.js";
 import { ByteReader } from "../src/streams.js";
 import { signer } from "./support/core.js";
 import { file, protocolFolder } from "./support/vectors.js";
@@ -154,16 +156,98 @@ test("sessions: keys depend on id, sequence and nonces", async () => {
     assert.equal(one.slice(0, 80), hex(session.id) + "0000000000000001" + hex(nonce));
 });
 
-test("sessions: vectors of other languages", async (t) => {
-    const name = path.join(protocolFolder, "session.json");
-    if (!existsSync(name)) return t.skip("no tests/vectors/protocol/session.json here");
-    for (const v of read(name)) {
-        const session = { id: unhex(v.id), secret: unhex(v.secret), aead: v.aead_id ?? 2 };
-        const exchange = await sessionExchange(session, v.sequence, unhex(v.nonce));
-        assert.equal(hex(await exchange.sealAll(unhex(v.request))), v.sealed_request);
-        assert.equal(hex(await all(exchange.open(of(unhex(v.sealed_response))))), v.response);
+/** Vectors of tests/vectors/protocol, made by other implementations. */
+function shared(name, run) {
+    const full = path.join(protocolFolder, name);
+    test(`vectors of other languages: ${name}`, { skip: existsSync(full) ? false : "they are not here" },
+         () => run(read(full)));
+}
+
+shared("session.json", async (vectors) => {
+    for (const v of vectors) {
+        const head = unhex(v.request_head);
+        const session = { id: head.subarray(0, 16), secret: unhex(v.secret), aead: v.aead_id };
+        const sequence = new DataView(head.buffer).getBigUint64(16);
+        const exchange = await sessionExchange(session, sequence, head.slice(24));
+        assert.equal(hex(await all(exchange.open(of(unhex(v.response))))), v.bhttp_response);
+        const pieces = await piecesOf(unhex(v.request).subarray(40), unhex(v.bhttp_request));
+        assert.equal(hex(await exchange.sealPieces(...pieces)), v.request);
     }
 });
+
+/** The plaintext in the pieces that the sender of `message` chose. */
+async function piecesOf(message, plain) {
+    const reader = new ByteReader(of(message)), pieces = [];
+    for (let at = 0; ;) {
+        const size = await reader.varint();
+        if (size === 0) return [...pieces, plain.subarray(at)];
+        await reader.take(size);
+        pieces.push(plain.subarray(at, (at += size - 16)));
+    }
+}
+
+shared("receipt.json", async (vectors) => {
+    for (const v of vectors) {
+        const receipt = readReceipt(v.receipt), key = unhex(v.receipt_key);
+        assert.deepEqual([text(receipt.claims), receipt.index, receipt.jws, text(receipt.lease)],
+                         [v.claims, v.index, v.jws, v.lease]);
+        await checkSignature(receipt, key);
+        for (const change of [{ claims: utf8('{"seq":9}') }, { index: receipt.index + 1 }, { path: [...receipt.path, key] },
+                              { path: receipt.path.slice(1) }, { jws: v.jws.slice(0, -2) + "AA" }]) {
+            if (change.path?.length === receipt.path.length) continue;
+            await assert.rejects(checkSignature({ ...receipt, ...change }, key), { code: "receipt_invalid" });
+        }
+        await assert.rejects(checkSignature(receipt, unhex("01".repeat(32))), { code: "receipt_invalid" });
+    }
+});
+
+shared("statements.json", async (all) => {
+    const v = Object.fromEntries(Object.entries(all).map(([name, group]) =>
+        [name, Object.fromEntries(Object.entries(group).map(([key, value]) => [key, unhex(value)]))]));
+    const is = (got, expected) => assert.equal(hex(got), hex(expected));
+    for (const one of [v.key_statement, v.key_statement_with_nonce]) {
+        const statement = readKeyStatement(one.bytes);
+        is(await keyStatementDigest(one.bytes), one.report_data);
+        is(statement.identity, v.keys.identity);
+        assert.equal(statement.nonce && hex(statement.nonce), one.nonce && hex(one.nonce));
+    }
+    is(await openEnvelope(v.lease.envelope, v.keys.identity), v.lease.bytes);
+    assert.equal(await openEnvelope(v.lease.envelope, v.keys.signing_key), null);
+    const lease = readLease(v.lease.bytes);
+    is(lease.instance, v.lease.instance);
+    assert.deepEqual(readKeyConfiguration(lease.keyConfiguration), { id: 9, publicKey: v.keys.request_key, aeads: [2, 3] });
+    const domain = readDomainStatement(await openEnvelope(v.domain_statement.envelope, v.keys.identity));
+    is(domain.leases[0], v.lease.envelope);
+    is(domain.sealingKey, v.keys.sealing_key);
+    for (const { bytes, read: one } of [{ bytes: v.key_statement.bytes, read: readKeyStatement },
+                                        { bytes: v.lease.bytes, read: readLease },
+                                        { bytes: v.domain_statement.bytes, read: readDomainStatement }]) {
+        for (let size = 0; size < bytes.length; size++) assert.throws(() => one(bytes.subarray(0, size)), Malformed);
+        assert.throws(() => one(concat(bytes, Uint8Array.of(0))), Malformed);
+        for (const other of [readKeyStatement, readLease, readDomainStatement])
+            if (other !== one) assert.throws(() => other(bytes), Malformed);
+    }
+    const found = await appraiseEvidence({ tee: "simulated", quote: v.simulated.bytes, atUnix: 1800000000 });
+    is(found.platformId, v.simulated.platform_id);
+    is(found.reportData, v.key_statement.report_data);
+    await checkSealed(v, is);
+});
+
+async function checkSealed(v, is) {
+    const { content, content_key: contentKey } = v.sealed_content;
+    const domain = await x25519(v.keys.sealing_secret);
+    const options = [
+        [v.sealed_secret.object, { kind: "secret", name: "token", packages: [v.sealed_content.package] }],
+        [v.sealed_package.object, { kind: "package", name: "hello", logKey: v.keys.log_key }],
+    ];
+    for (const [object, option] of options) {
+        is(await openSealed(decode(object), domain), content);
+        const ephemeral = await x25519(unhex("09".repeat(32)));
+        is(await seal({ domain: "shop", sealingKey: v.keys.sealing_key, ...option }, content,
+                      { pair: ephemeral, contentKey: contentKey.slice() }), object);
+    }
+    is(await openLogLine(text(v.log.line), v.keys.log_secret, v.sealed_content.package), v.log.text);
+}
 
 // --- Binary HTTP ---
 
@@ -319,15 +403,6 @@ async function openSealed(value, domain) {
     const { aead } = await import("../src/crypto.js");
     return (await aead(3, key)).open(new Uint8Array(12), part([1, 2, 3, 4, 5, 6, 7, 8]), value.get(9));
 }
-
-test("sealed objects: vectors of other languages", async (t) => {
-    const name = path.join(protocolFolder, "sealed.json");
-    if (!existsSync(name)) return t.skip("no tests/vectors/protocol/sealed.json here");
-    for (const v of [read(name)].flat()) {
-        const domain = await x25519(unhex(v.sealing_secret));
-        assert.equal(hex(await openSealed(decode(unhex(v.object)), domain)), v.content);
-    }
-});
 
 test("log lines open with the owner's key, for the package that wrote them", async () => {
     const key = await generateLogKey(), digest = "cd".repeat(32);

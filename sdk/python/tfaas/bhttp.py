@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Iterable, Iterator
+from typing import Generator, Iterable, TypeVar
 
 from .errors import Malformed
 from .wire import Cursor, is_zero, varint, vector
@@ -20,6 +20,8 @@ _PARTS = {
     "path": re.compile(rb"/[^\x00-\x20\x7f]*\Z"),
 }
 Fields = list[tuple[bytes, bytes]]
+T = TypeVar("T")
+Steps = Generator[None, None, T]  # yields when it needs more bytes, and goes on when they are there
 
 
 @dataclass
@@ -95,15 +97,14 @@ class End:
 
 
 class ResponseReader:
-    """feed() gives a Head, then bytes of content, then, at the end of input, an End. What is missing at the end counts as
-    empty where section 3.8 allows that: whole parts, never half a part."""
+    """feed() gives a Head, then bytes of content, then, at the end of input, an End. What is missing at the end counts
+    as empty where section 3.8 allows that: whole parts, never half a part."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._at = 0
         self._last = False
         self._steps = self._read()
-        self._starved = False
 
     def feed(self, data: bytes, last: bool = False) -> list[Head | bytes | End]:
         self._buffer += data
@@ -120,59 +121,57 @@ class ResponseReader:
             self._at = 0
         return events
 
-    # The generators below yield None when they need more, and go on when it is there.
-
     def _available(self) -> int:
         return len(self._buffer) - self._at
 
-    def _take(self, size: int) -> Iterator[None]:
+    def _take(self, size: int) -> Steps[bytes]:
         while self._available() < size:
             yield None
         self._at += size
-        return bytes(self._buffer[self._at - size:self._at])  # type: ignore[return-value]
+        return bytes(self._buffer[self._at - size:self._at])
 
-    def _varint(self) -> Iterator[None]:
+    def _varint(self) -> Steps[int]:
         first = yield from self._take(1)
         more = yield from self._take((1 << (first[0] >> 6)) - 1)
-        return Cursor(first + more).varint()  # type: ignore[return-value]
+        return Cursor(first + more).varint()
 
-    def _is_missing(self) -> Iterator[None]:
+    def _is_missing(self) -> Steps[bool]:
         """Does the message end here?"""
         while self._available() == 0 and not self._last:
             yield None
-        return self._available() == 0  # type: ignore[return-value]
+        return self._available() == 0
 
-    def _sized(self, budget: int) -> Iterator[None]:
+    def _sized(self, budget: int) -> Steps[bytes]:
         size = yield from self._varint()
         if size > budget:
             raise Malformed("message: a head or its trailers are larger than the limit")
-        return (yield from self._take(size))  # type: ignore[return-value]
+        return (yield from self._take(size))
 
-    def _known_section(self, may_be_missing: bool) -> Iterator[None]:
+    def _known_section(self, may_be_missing: bool) -> Steps[Fields]:
         if may_be_missing and (yield from self._is_missing()):
-            return []  # type: ignore[return-value]
+            return []
         c = Cursor((yield from self._sized(HEAD_MAX)), "field section")
-        fields = []
+        fields: Fields = []
         while c.left:
             fields.append((c.vector(), c.vector()))
-        return fields  # type: ignore[return-value]
+        return fields
 
-    def _stream_section(self, may_be_missing: bool) -> Iterator[None]:
+    def _stream_section(self, may_be_missing: bool) -> Steps[Fields]:
         fields: Fields = []
         if may_be_missing and (yield from self._is_missing()):
-            return fields  # type: ignore[return-value]
+            return fields
         budget = HEAD_MAX
         while True:
             name = yield from self._sized(budget)
             if not name:
-                return fields  # type: ignore[return-value]
+                return fields
             value = yield from self._sized(budget)
             budget -= len(name) + len(value) + 2
             fields.append((name, value))
             if budget < 0 or len(fields) > FIELDS_MAX:
                 raise Malformed("message: a head or its trailers are larger than the limit")
 
-    def _content(self, size: int) -> Iterator[bytes | None]:
+    def _content(self, size: int) -> Generator[bytes | None, None, None]:
         while size:
             part = min(size, self._available())
             if part == 0:
@@ -182,7 +181,7 @@ class ResponseReader:
             size -= part
             yield bytes(self._buffer[self._at - part:self._at])
 
-    def _read(self) -> Iterator[Head | bytes | End | None]:
+    def _read(self) -> Generator[Head | bytes | End | None, None, None]:
         framing = yield from self._varint()
         if framing not in (KNOWN_RESPONSE, STREAM_RESPONSE):
             raise Malformed("message: not a response")
@@ -208,7 +207,7 @@ class ResponseReader:
         trailers = yield from section(True)
         check_fields(trailers)
         while not (yield from self._is_missing()):
-            if not is_zero(self._buffer[self._at:]):
+            if not is_zero(bytes(self._buffer[self._at:])):
                 raise Malformed("message: padding is not zero")
             self._at = len(self._buffer)
         yield End(trailers)

@@ -11,15 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey, KEMKeyPair
+from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey, KEMKeyInterface, KEMKeyPair
 from pyhpke.exceptions import PyHPKEError
 
 from .errors import Malformed
 
 AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305 = 1, 2, 3
 NONCE_SIZE, TAG_SIZE, PUBLIC_SIZE = 12, 16, 32
-_AEADS = {AES_128_GCM: (AEADId.AES128_GCM, 16, AESGCM), AES_256_GCM: (AEADId.AES256_GCM, 32, AESGCM),
-          CHACHA20_POLY1305: (AEADId.CHACHA20_POLY1305, 32, ChaCha20Poly1305)}
+_AEADS: dict[int, tuple[AEADId, int, type[AESGCM] | type[ChaCha20Poly1305]]] = {
+    AES_128_GCM: (AEADId.AES128_GCM, 16, AESGCM), AES_256_GCM: (AEADId.AES256_GCM, 32, AESGCM),
+    CHACHA20_POLY1305: (AEADId.CHACHA20_POLY1305, 32, ChaCha20Poly1305)}
 
 
 class NotAuthentic(ValueError):
@@ -96,11 +97,11 @@ def public_key(secret: bytes) -> bytes:
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
 
-def _secret_key(secret: bytes) -> KEMKey:
+def _secret_key(secret: bytes) -> KEMKeyInterface:
     return KEMKey.from_pyca_cryptography_key(X25519PrivateKey.from_private_bytes(secret))
 
 
-def _public_key(public: bytes) -> KEMKey:
+def _public_key(public: bytes) -> KEMKeyInterface:
     return KEMKey.from_pyca_cryptography_key(X25519PublicKey.from_public_bytes(public))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Iterator
 
 from .crypto import (AES_256_GCM, CHACHA20_POLY1305, NONCE_SIZE, PUBLIC_SIZE, TAG_SIZE, Aead, NotAuthentic, Sender,
                      counter_nonce, hkdf_expand, hkdf_extract, key_size)
@@ -43,7 +42,7 @@ def read_key_configuration(data: bytes) -> KeyConfiguration:
     size = c.be(2)
     if size != c.left or size < 4 or size % 4:
         raise Malformed("key configuration: the suites are not a row of four-byte pairs to its end")
-    aeads = []
+    aeads: list[int] = []
     while c.left:
         kdf, aead = c.be(2), c.be(2)
         if kdf == KDF_SHA256 and len(aeads) < SUITES_MAX:
@@ -109,8 +108,10 @@ class ChunkOpener:
 
     def finish(self) -> bytes:
         """No byte follows: the final chunk."""
-        if not self._last or len(self._buffer) < TAG_SIZE:
+        if not self._last:
             raise Truncated("it ends before its final chunk does")
+        if len(self._buffer) < TAG_SIZE:
+            raise NotAuthentic("the final chunk is too short")
         return self._open(bytes(self._buffer), b"final")
 
 
@@ -119,7 +120,8 @@ def _frame(sealed: bytes, final: bool) -> bytes:
 
 
 class Exchange:
-    """One request and its response. `seal` yields the bytes for the wire; then `feed` and `finish`."""
+    """One request and its response. The bytes for the wire are seal_all(), or begin() and then seal() for each piece,
+    the last one final. Then feed() and finish() open the response."""
 
     request_type = response_type = ""
     in_session = False
@@ -137,13 +139,6 @@ class Exchange:
         for at in range(0, max(len(plain), 1), CHUNK_MAX):
             parts.append(self.seal(plain[at:at + CHUNK_MAX], at + CHUNK_MAX >= len(plain)))
         return b"".join(parts)
-
-    def seal_pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        yield self.begin()
-        for piece in pieces:
-            for at in range(0, len(piece), CHUNK_MAX):
-                yield self.seal(piece[at:at + CHUNK_MAX], False)
-        yield self.seal(b"", True)
 
     def feed(self, data: bytes) -> list[bytes]:
         raise NotImplementedError

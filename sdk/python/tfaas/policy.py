@@ -76,9 +76,9 @@ def _intel_tcb(value: Any) -> dict[str, Any]:
     value = _known(value, "intel_tcb", "statuses", "advisories")
     if not isinstance(value.get("statuses"), list):
         raise _invalid("intel_tcb", 'needs an array of "statuses"')
-    statuses, advisories = value["statuses"], _list(value.get("advisories", []), "advisories")
+    statuses, advisories = _list(value["statuses"], "statuses"), _list(value.get("advisories", []), "advisories")
     if not all(one in STATUSES for one in statuses):
-        raise _invalid("statuses", "wants TCB statuses that can be accepted, as Intel spells them: " + ", ".join(STATUSES))
+        raise _invalid("statuses", "wants TCB statuses that can be accepted, as Intel has them: " + ", ".join(STATUSES))
     if not all(isinstance(one, str) and 0 < len(one.encode()) < ADVISORY_SIZE for one in advisories):
         raise _invalid("advisories", 'wants names such as "INTEL-SA-00615"')
     return {"tcb_statuses": tuple(statuses), "advisories": tuple(advisories)}
@@ -108,8 +108,8 @@ def _minimum_tcb(value: Any) -> dict[str, dict[str, int]]:
 
 
 def _read(root: dict[str, Any]) -> Policy:
-    root = _known(root, "policy", "version", "cores", "allow_simulated", "platforms", "maximum_age_s", "intel_tcb", "sgx",
-                  "tdx", "snp")
+    root = _known(root, "policy", "version", "cores", "allow_simulated", "platforms", "maximum_age_s", "intel_tcb",
+                  "sgx", "tdx", "snp")
     if not is_int(root.get("version"), 1, 1):
         raise _invalid("version", "is not 1")
     if not isinstance(root.get("allow_simulated", False), bool):

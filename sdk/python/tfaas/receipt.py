@@ -73,8 +73,9 @@ def _read(text: str) -> _Receipt:
     if not isinstance(found, dict) or set(found) != {1, 2, 3, 4, 5, 6} or found[1] != "tfaas-receipt-v1":
         raise _bad("not a receipt of this version")
     claims, index, path, jws, lease = (found[key] for key in range(2, 7))
-    if not (isinstance(claims, bytes) and 0 < len(claims) <= CLAIMS_MAX and isinstance(lease, bytes) and is_int(index) and
-            isinstance(path, list) and len(path) <= PATH_MAX and isinstance(jws, str) and 0 < len(jws) <= JWS_MAX and
+    if not (isinstance(claims, bytes) and 0 < len(claims) <= CLAIMS_MAX and isinstance(lease, bytes) and
+            is_int(index) and isinstance(path, list) and len(path) <= PATH_MAX and isinstance(jws, str) and
+            0 < len(jws) <= JWS_MAX and
             all(isinstance(node, bytes) and len(node) == 32 for node in path)):
         raise _bad("malformed")
     return _Receipt(claims, index, path, jws, lease)
@@ -86,8 +87,8 @@ def _read_claims(data: bytes) -> Claims:
         numbers = [c.get(name) for name in ("seq", "iat", "status", "work", "mem", "cpu_ns")]
         good = (is_hex(c.get("iss"), 16) and is_hex(c.get("pkg"), 32) and is_hex(c.get("weights"), 32) and
                 all(is_int(number) for number in numbers) and c["seq"] > 0 and isinstance(c.get("exact"), bool) and
-                isinstance(c.get("fn"), str) and len(c["fn"]) < 256 and isinstance(c.get("outcome"), str) and
-                len(c["outcome"]) < 32)
+                isinstance(c.get("fn"), str) and len(c["fn"].encode()) < 256 and isinstance(c.get("outcome"), str) and
+                len(c["outcome"].encode()) < 32)
         if not good:
             raise Malformed("claims")
         return Claims(c["iss"], c["seq"], c["iat"], c["fn"], c["pkg"], unbase64url(c.get("req"), 32),
@@ -101,9 +102,10 @@ def _payload(data: bytes) -> tuple[int, bytes]:
     """Count and root. It is the one text that there is of the two."""
     try:
         payload = parse_json(data)
-        count, root = payload.get("count"), unbase64url(payload.get("root"), 32)
+        count: Any = payload.get("count")
+        root = unbase64url(payload.get("root"), 32)
         if is_int(count) and data == b'{"count":%d,"root":"%s"}' % (count, base64url(root).encode()):
-            return count, root  # type: ignore[return-value]
+            return count, root
     except Malformed:
         pass
     raise _invalid("the JWS has another payload than a count and a root")

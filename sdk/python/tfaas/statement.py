@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from . import cbor
 from .crypto import ed25519_verify
@@ -56,6 +56,9 @@ class DomainStatement:
     leases: tuple[bytes, ...] = field(default=())
 
 
+S = TypeVar("S", KeyStatement, Lease, DomainStatement)
+
+
 def read_fields(data: bytes, what: str, label: str, kinds: list[tuple[Any, ...]], optional: int = 0) -> list[Any]:
     """The map { 1: label, 2: ..., 3: ... }: each value checked against its kind, the last `optional` may be missing."""
     try:
@@ -76,20 +79,22 @@ def read_fields(data: bytes, what: str, label: str, kinds: list[tuple[Any, ...]]
     return values
 
 
-def _fits(value: Any, kind: type, bounds: list[int]) -> bool:
+def _fits(value: Any, kind: Any, bounds: list[int]) -> bool:
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if kind is list:
         return isinstance(value, list) and len(value) <= bounds[2] and all(_fits(v, bytes, bounds[:2]) for v in value)
     if not isinstance(value, kind):
         return False
-    size = len(value.encode("utf-8")) if kind is str else len(value)
-    return bounds[0] <= size <= bounds[1]
+    size = len(value.encode("utf-8") if isinstance(value, str) else value)
+    return bool(bounds[0] <= size <= bounds[1])
 
 
-def _times(statement: Any, what: str) -> Any:
+def _times(statement: S, what: str) -> S:
     if statement.not_before >= statement.not_after:
         raise Malformed(f"{what}: not_after is not after not_before")
+    if statement.not_after >= 1 << 53:
+        raise Malformed(f"{what}: not_after is no time")
     return statement
 
 
@@ -114,10 +119,10 @@ def read_lease(data: bytes) -> Lease:
 
 def read_domain_statement(data: bytes) -> DomainStatement:
     what = "domain statement"
-    *values, leases = read_fields(data, what, "tfaas-domain-v1", [
+    domain, serial, begins, ends, key, leases = read_fields(data, what, "tfaas-domain-v1", [
         ("domain", str, 1, DOMAIN_MAX), ("serial", int), ("not_before", int), ("not_after", int),
         ("sealing_key", bytes, 32, 32), ("leases", list, 1, LEASE_SIZE_MAX, LEASES_MAX)])
-    return _times(DomainStatement(*values, tuple(leases)), what)
+    return _times(DomainStatement(domain, serial, begins, ends, key, tuple(leases)), what)
 
 
 def open_envelope(envelope: bytes, key: bytes) -> bytes:
@@ -128,7 +133,8 @@ def open_envelope(envelope: bytes, key: bytes) -> bytes:
         parts = None
     if not isinstance(parts, list) or [type(part) for part in parts] != [bytes, bytes] or len(parts[1]) != 64:
         raise Malformed("envelope: not [ statement, signature ]")
-    statement, signature = parts
+    statement: bytes = parts[0]
+    signature: bytes = parts[1]
     if not ed25519_verify(key, signature, statement):
         raise NotSigned("envelope: the signature is not of this key")
     return statement

@@ -323,6 +323,40 @@ static void test_leases_are_renewed_with_the_same_evidence(void **state)
     tfaas_client_close(client);
 }
 
+/* What is fetched anew, at which second: leases that end, and evidence that grows too old. */
+static void test_what_is_fetched_when(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct tfaas_failure failure;
+    fake_init(&f);
+    f.max_age_s = -1;
+    struct tfaas_client *client = open_client(&f, 0);
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    f.now += FAKE_LEASE_LIFE - 5 - CLIENT_LEASE_MARGIN_S - 1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.domain_fetches, 1);
+    f.now += 1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.domain_fetches, 2);
+    assert_int_equal(f.evidence_fetches, 1);
+    tfaas_client_close(client);
+
+    fake_init(&f);
+    char *policy = fake_policy(&f, ",\"maximum_age_s\":100");
+    client = open_with(&f, policy, 0, NULL);
+    f.max_age_s = -1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    f.now += 90; /* the statement was 10 s old */
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.evidence_fetches, 1);
+    f.now += 1;
+    assert_int_equal(tfaas_client_verify(client, 0, &failure), TFAAS_CLIENT_OK);
+    assert_int_equal(f.evidence_fetches, 2);
+    free(policy);
+    tfaas_client_close(client);
+}
+
 static void test_session_ends_by_time(void **state)
 {
     (void)state;
@@ -361,6 +395,30 @@ static void test_date_is_corrected_once(void **state)
          TFAAS_CLIENT_DATE_REFUSED, &failure);
     assert_int_equal(f.calls, 5);
     tfaas_client_close(client);
+}
+
+/* A function that could say it would have its calls made twice, and the client's dates moved. */
+static void test_what_only_a_core_may_say(void **state)
+{
+    (void)state;
+    static const struct {
+        enum fake_wrong wrong;
+        unsigned status;
+    } rows[] = {{FAKE_FUNCTION_SAYS_DATE, 400}, {FAKE_FUNCTION_SAYS_MISDIRECTED, 421}};
+    struct tfaas_failure failure;
+    struct tfaas_response *response;
+    for (size_t i = 0; i < 2; i++) {
+        struct fake f;
+        fake_init(&f);
+        f.wrong = rows[i].wrong;
+        struct tfaas_client *client = open_client(&f, 0);
+        seen(call(client, "x", TFAAS_FORM_WHOLE, 0, NULL, &response, &failure), TFAAS_CLIENT_OK,
+             &failure);
+        assert_int_equal(response->status, rows[i].status);
+        tfaas_response_free(response);
+        assert_int_equal(f.calls, 1);
+        tfaas_client_close(client);
+    }
 }
 
 /* --- the cache folder --- */
@@ -424,8 +482,10 @@ int main(void)
         cmocka_unit_test(test_not_opened_is_fetched_anew_once),
         cmocka_unit_test(test_another_keeper),
         cmocka_unit_test(test_leases_are_renewed_with_the_same_evidence),
+        cmocka_unit_test(test_what_is_fetched_when),
         cmocka_unit_test(test_session_ends_by_time),
         cmocka_unit_test(test_date_is_corrected_once),
+        cmocka_unit_test(test_what_only_a_core_may_say),
         cmocka_unit_test(test_cache_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,13 @@ static void test_hardware(void **state)
     a = good;
     a.u.snp.vmpl = 1;
     judge_hardware(policy, &a, TFAAS_CLIENT_LAUNCH_NOT_ALLOWED);
+    a = good; /* it names no machine, and only some are accepted */
+    a.platform_id_size = 0;
+    judge_hardware(policy, &a, TFAAS_CLIENT_OK);
+    policy->platform_count = 1;
+    policy->platforms[0].size = 8;
+    judge_hardware(policy, &a, TFAAS_CLIENT_PLATFORM_NOT_ALLOWED);
+    policy->platform_count = 0;
     a = snp_appraisal(TFAAS_SNP_MILAN);
     judge_hardware(policy, &a, TFAAS_CLIENT_MILAN_REFUSED);
     a = snp_appraisal(TFAAS_SNP_TURIN);

@@ -66,8 +66,10 @@ enum fake_wrong {
     FAKE_RESPONSE_CUT,
     FAKE_RESPONSE_RUBBISH,
     FAKE_RESPONSE_LARGE,
-    FAKE_DATE_REFUSED,      /* the core's clock is an hour ahead */
-    FAKE_DATE_REFUSED_EVER, /* whatever the date is */
+    FAKE_DATE_REFUSED,       /* the core's clock is an hour ahead */
+    FAKE_DATE_REFUSED_EVER,  /* whatever the date is */
+    FAKE_FUNCTION_SAYS_DATE, /* the function answers what only a core may say */
+    FAKE_FUNCTION_SAYS_MISDIRECTED,
     FAKE_MISDIRECTED,
     FAKE_PACKAGE_REFUSED,
     FAKE_PACKAGE_OTHER,
@@ -97,6 +99,7 @@ struct fake {
     int64_t statement_at; /* not before; 0: now */
     uint8_t session_id[16], session_secret[32];
     bool session_made;
+    struct session_window window;
     uint16_t session_aead;
     uint64_t sequence;
     int64_t max_age_s;
@@ -440,7 +443,14 @@ static inline void fake_run(struct fake *f, struct fake_inner *in, struct fake_r
         for (size_t i = 0; i < f->answer_size; i++)
             r->body[i] = (uint8_t)(i * 7);
     }
-    if (llabs((long long)in->date - clock) > 120 || f->wrong == FAKE_DATE_REFUSED_EVER) {
+    if (f->wrong == FAKE_FUNCTION_SAYS_DATE) {
+        fake_problem(r, 400, date_type);
+        r->date = clock + 3600;
+        r->package = true;
+    } else if (f->wrong == FAKE_FUNCTION_SAYS_MISDIRECTED) {
+        fake_problem(r, 421, "tag:tfaas,2026:misdirected");
+        r->package = true;
+    } else if (llabs((long long)in->date - clock) > 120 || f->wrong == FAKE_DATE_REFUSED_EVER) {
         fake_problem(r, 400, date_type);
         r->date = clock + (f->wrong == FAKE_DATE_REFUSED_EVER ? f->calls : 0);
     } else if (f->wrong == FAKE_MISDIRECTED) {
@@ -577,6 +587,11 @@ static inline bool fake_open(struct fake *f, struct fake_exchange *e, const char
     struct span head = cursor_take(&in, SESSION_REQUEST_HEAD);
     if (!head.data || !f->session_made || memcmp(head.data, f->session_id, 16) != 0)
         return false;
+    uint64_t sequence = 0;
+    for (unsigned i = 0; i < 8; i++)
+        sequence = sequence << 8 | head.data[SESSION_ID_SIZE + i];
+    if (!session_window_accept(&f->window, sequence))
+        return false;
     f->sessions_used++;
     memcpy(e->head, head.data, sizeof(e->head));
     session_request_key(f->session_secret, e->head, key);
@@ -590,6 +605,7 @@ static inline void fake_session(struct fake *f, struct fake_exchange *e)
     f->session_id[0] = f->key_id;
     f->session_aead = e->x.hpke.aead;
     f->session_made = true;
+    f->window = (struct session_window){.highest = 0};
     if (hpke_export(&e->x.hpke, fake_text(SESSION_EXPORT_LABEL), f->session_secret, 32) != TFAAS_OK)
         abort();
 }

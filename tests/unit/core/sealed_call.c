@@ -229,6 +229,19 @@ static void test_large(void **state)
     fake.credit_step = 0;
 }
 
+/* The host grants little and late: no byte goes out before its credit is there. */
+static void test_little_credit(void **state)
+{
+    (void)state;
+    for (unsigned form = 1; form < TFAAS_SEALING_COUNT; form++)
+        for (fake.credit = 1; fake.credit < 400; fake.credit += 13) {
+            fake.credit_step = 1 + fake.credit % 50;
+            exchange_one(form, 20, 16384, 0, 100, 60000, NULL);
+            exchange_one(form, 20, 16384, 0, 3000, 700, "tfaas-receipt");
+        }
+    fake.credit = fake.credit_step = 0;
+}
+
 /* Where the last chunk's room ends, with every size of what follows the content. */
 static void test_last_chunk(void **state)
 {
@@ -346,9 +359,13 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_last_chunk),    cmocka_unit_test(test_never_ends),
-        cmocka_unit_test(test_nothing_stays), cmocka_unit_test(test_stopped_at_the_receipt),
+        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_last_chunk),
+        cmocka_unit_test(test_little_credit),
+        cmocka_unit_test(test_never_ends),
+        cmocka_unit_test(test_nothing_stays),
+        cmocka_unit_test(test_stopped_at_the_receipt),
         cmocka_unit_test(test_confidential),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -629,6 +629,7 @@ static void test_late_bundles(void **state)
     turn();
     core_bundle_ready(&g.core, TFAAS_NOT_GRANTED, NULL, 0, "secret x must be provisioned again");
     assert_int_equal(g.loaded_status, TFAAS_NOT_GRANTED);
+    assert_false(core_hub_sleep(&hub)); /* the call that it ended has not been told yet */
     UNTIL(lost.ended);
     assert_int_equal(lost.core.status, TFAAS_NOT_GRANTED);
     assert_true(lost.core.load_failed);

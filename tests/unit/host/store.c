@@ -577,72 +577,6 @@ static void foreign_databases(void **state)
     OK(store_open(&store, scratch_path("state"), &error));
 }
 
-/* --- attested invocation --- */
-
-static void keeper_state(void **state)
-{
-    (void)state;
-    uint8_t *got = NULL, bytes[300];
-    size_t size = 0;
-    memset(bytes, 5, sizeof bytes);
-    REFUSED(store_get_keeper_state(store, &got, &size, &error), TFAAS_NOT_FOUND, "no keeper");
-    OK(store_put_keeper_state(store, bytes, 200, &error));
-    bytes[0] = 6;
-    OK(store_put_keeper_state(store, bytes, sizeof bytes, &error));
-    reopen();
-    OK(store_get_keeper_state(store, &got, &size, &error));
-    assert_int_equal(size, sizeof bytes);
-    assert_memory_equal(got, bytes, size);
-    free(got);
-    REFUSED(store_put_keeper_state(store, bytes, 0, &error), TFAAS_TOO_LARGE, "0 bytes");
-    REFUSED(store_put_keeper_state(store, bytes, STORE_KEEPER_STATE_MAX + 1, &error),
-            TFAAS_TOO_LARGE, "65537 bytes");
-    store_close(store);
-    store = NULL;
-    sql("UPDATE keeper_state SET state = x'00'");
-    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL,
-            "does not match its checksum");
-}
-
-static void root_seed(void **state)
-{
-    (void)state;
-    uint8_t seed[32], again[32];
-    OK(store_root_seed(store, seed, &error));
-    assert_false(sodium_is_zero(seed, sizeof seed));
-    reopen();
-    OK(store_root_seed(store, again, &error));
-    assert_memory_equal(seed, again, sizeof seed);
-    assert_int_equal(chmod(scratch_path("state/simulated-root.key"), 0640), 0);
-    REFUSED(store_root_seed(store, again, &error), TFAAS_INTERNAL, "mode 640");
-    scratch_write(scratch_path("state/simulated-root.key"), "short", 5, 0600);
-    REFUSED(store_root_seed(store, again, &error), TFAAS_INTERNAL, "holds 5 bytes");
-}
-
-/* What version 1 wrote opens, and is of this schema afterwards. */
-static void schema_one_is_upgraded(void **state)
-{
-    (void)state;
-    uint8_t *got = NULL;
-    size_t size = 0;
-    OK(put_secret("old", STORE_DEFAULT_NAMESPACE, "of version one", STORE_CREATE));
-    store_close(store);
-    store = NULL;
-    sql("DROP TABLE keeper_state; PRAGMA user_version = 1");
-    OK(store_open(&store, scratch_path("state"), &error));
-    secret_is("old", STORE_DEFAULT_NAMESPACE, "of version one");
-    REFUSED(store_get_keeper_state(store, &got, &size, &error), TFAAS_NOT_FOUND, "no keeper");
-    OK(store_put_keeper_state(store, (const uint8_t *)"state", 5, &error));
-    reopen();
-    OK(store_get_keeper_state(store, &got, &size, &error));
-    assert_int_equal(size, 5);
-    free(got);
-    store_close(store);
-    store = NULL;
-    sql("PRAGMA user_version = 0");
-    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema");
-}
-
 /* --- namespaces --- */
 
 static void keeps_namespaces(void **state)
@@ -805,9 +739,6 @@ int main(void)
         TEST(swapped_rows_are_named),
         TEST(changed_while_open),
         TEST(foreign_databases),
-        TEST(keeper_state),
-        TEST(root_seed),
-        TEST(schema_one_is_upgraded),
         TEST(keeps_namespaces),
         cmocka_unit_test(names),
         cmocka_unit_test(image_names),

@@ -25,7 +25,9 @@ export function parseReport(bytes) {
     const c = new Cursor(bytes, () => reject("report: truncated"));
     const reserved = [];
     const r = { version: c.le(4), guestSvn: c.le(4), policy: u64(c), familyId: c.take(16), imageId: c.take(16) };
-    Object.assign(r, { vmpl: c.le(4), algorithm: c.le(4), currentTcb: c.take(8), platformInfo: u64(c), flags: c.le(4) });
+    Object.assign(r, {
+        vmpl: c.le(4), algorithm: c.le(4), currentTcb: c.take(8), platformInfo: u64(c), flags: c.le(4),
+    });
     reserved.push(c.take(4));
     Object.assign(r, {
         reportData: c.take(64), measurement: c.take(48), hostData: c.take(32), idKeyDigest: c.take(48),
@@ -53,7 +55,8 @@ function wellFormed(r) {
     if (![2, 3, 5].includes(r.version)) throw reject(`report: version ${r.version}`);
     if (r.algorithm !== 1) throw reject(`report: signature algorithm ${r.algorithm}`);
     if (r.vmpl > 3) throw reject("report: asked for by the host");
-    if (!bit(r.policy, POLICY.one) || r.policy & ~POLICY_KNOWN) throw reject(`report: policy 0x${r.policy.toString(16)}`);
+    if (!bit(r.policy, POLICY.one) || r.policy & ~POLICY_KNOWN)
+        throw reject(`report: policy 0x${r.policy.toString(16)}`);
     if (r.flags >>> 5 || r.signer > VLEK) throw reject("report: not signed by a VCEK or VLEK");
     if (!r.reserved.every(isZero)) throw reject("report: reserved bytes are set");
 }
@@ -157,6 +160,15 @@ function certificates(evidence) {
     return [vek, bundle, lists];
 }
 
+/** The bundle holds the key's CA and, if at all, the pinned ARK, nothing else. */
+function bundleFits(bundle, vek, ark) {
+    for (const one of bundle) {
+        const intermediate = equal(one.subject, vek.issuer) && equal(one.issuer, ark.subject);
+        if (!intermediate && !equal(one.raw, ark.raw))
+            throw reject("CA bundle: holds another CA than the key's and the pinned ARK");
+    }
+}
+
 /** Revocation lists in the bundle, where there are any, are the ARK's and clear the others. */
 async function bundleClears(bundle, lists, ark, at) {
     let ends = Infinity;
@@ -202,9 +214,7 @@ export async function appraiseSnp(evidence, out) {
     wellFormed(r);
     const [vek, bundle, lists] = certificates(evidence);
     const [generation, ark] = generationOf(vek, r, evidence.roots.amd);
-    for (const one of bundle)
-        if (equal(one.subject, one.issuer) && !equal(one.raw, ark.raw))
-            throw reject("CA bundle: holds another root than the pinned ARK");
+    bundleFits(bundle, vek, ark);
     const ends = await bundleClears(bundle, lists, ark, evidence.atUnix);
     const path = findPath(vek, bundle, ark, 3, "VEK chain");
     out.expiresUnix = Math.min(ends, await verifyPath(path, ark, evidence.atUnix, "VEK chain"));

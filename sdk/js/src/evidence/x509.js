@@ -263,7 +263,8 @@ export class RevocationList {
     /** Is it `issuer`'s, and current? AMD's roots do not say that they sign lists: usage false. */
     async check(issuer, at, usage = true) {
         if (!equal(this.issuer, issuer.subject)) throw reject(`${this.what}: revocation list of another CA`);
-        if (usage && !issuer.mayUse("crlSign")) throw reject(`${this.what}: revocation list of a CA that may not sign it`);
+        if (usage && !issuer.mayUse("crlSign"))
+            throw reject(`${this.what}: revocation list of a CA that may not sign it`);
         if (at < this.thisUpdate) throw reject(`${this.what}: revocation list is not current: not yet valid`);
         if (at > this.nextUpdate) throw reject(`${this.what}: revocation list is not current: expired`);
         await verifySigned(this, issuer, `${this.what}: revocation list of another CA`);

@@ -68,9 +68,9 @@ export class Tfaasd {
 
     async stop() {
         this.child.kill("SIGTERM");
-        const gone = await Promise.race([this.ended.then(() => true), pause(15000)]);
-        if (!gone) this.child.kill("SIGKILL");
+        const timer = setTimeout(() => this.child.kill("SIGKILL"), 15000);
         await this.ended;
+        clearTimeout(timer);
         rmSync(this.folder, { recursive: true, force: true });
     }
 
@@ -105,10 +105,9 @@ export class Tfaasd {
                            JSON.stringify({ name, rawValue: Buffer.from(bytes).toString("base64") }), "application/json");
     }
 
-    async getPackage(image) {
-        const response = await fetch(`${this.url}/packages/${image}`);
-        if (!response.ok) throw new Error(`GET /packages/${image}: ${response.status}`);
-        return new Uint8Array(await response.arrayBuffer());
+    /** The bytes of a package, out of the state folder. */
+    readPackage(digest) {
+        return new Uint8Array(readFileSync(path.join(this.folder, "state", "packages", digest)));
     }
 
     putSealedPackage(image, object) {

@@ -1,6 +1,6 @@
-"""Appraisal of hardware evidence: is it genuine, is its platform patched, what does it say (docs/evidence.md). No network,
-no clock, no files: everything comes in as bytes and the time is a parameter. What the platform may be, and what may run on
-it, is the policy's matter."""
+"""Appraisal of hardware evidence: is it genuine, is its platform patched, what does it say (docs/evidence.md). No
+network, no clock, no files: everything comes in as bytes and the time is a parameter. What the platform may be, and
+what may run on it, is the policy's matter."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -1,5 +1,5 @@
-"""DCAP quotes of SGX (version 3) and TDX (versions 4 and 5; report bodies 1.0 and 1.5): layout (Intel SGX ECDSA QuoteLib
-Reference A.4, TDX DCAP Quoting Library API A.3), and the line of signatures
+"""DCAP quotes of SGX (version 3) and TDX (versions 4 and 5; report bodies 1.0 and 1.5): layout (Intel SGX ECDSA
+QuoteLib Reference A.4, TDX DCAP Quoting Library API A.3), and the line of signatures
 root > PCK CA > PCK certificate > QE report > attestation key > header and body."""
 from __future__ import annotations
 

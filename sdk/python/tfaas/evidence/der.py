@@ -17,8 +17,8 @@ class Rejection(ValueError):
 def moment(digits: str) -> int | None:
     """YYYYMMDDhhmmss to Unix seconds; None when there is no such moment."""
     try:
-        parts = [int(digits[:4])] + [int(digits[i:i + 2]) for i in range(4, 14, 2)]
-        return int(datetime.datetime(*parts, tzinfo=datetime.timezone.utc).timestamp())  # type: ignore[arg-type]
+        at = datetime.datetime.strptime(digits, "%Y%m%d%H%M%S")
+        return int(at.replace(tzinfo=datetime.timezone.utc).timestamp())
     except ValueError:
         return None
 

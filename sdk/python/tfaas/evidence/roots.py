@@ -1,4 +1,4 @@
-"""The trust anchors: the same certificates as client/roots (a test compares them; docs/evidence.md has fingerprints)."""
+"""The trust anchors: the certificates of client/roots (a test compares them; docs/evidence.md has fingerprints)."""
 from __future__ import annotations
 
 import base64

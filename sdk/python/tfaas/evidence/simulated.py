@@ -1,5 +1,5 @@
-"""Evidence of the software root (common/simulated.h): for development. It proves nothing, whoever runs the host holds the
-key; every policy that does not say otherwise refuses it."""
+"""Evidence of the software root (common/simulated.h): for development. It proves nothing, whoever runs the host holds
+the key; every policy that does not say otherwise refuses it."""
 from __future__ import annotations
 
 import hashlib

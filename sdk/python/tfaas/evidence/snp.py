@@ -79,7 +79,8 @@ class Report:
             "version": self.version, "guest_svn": self.guest_svn, "policy": f"0x{self.policy:x}", "vmpl": self.vmpl,
             "debug_allowed": bool(self.policy & _DEBUG), "smt_allowed": bool(self.policy & _SMT),
             "migrate_ma": bool(self.policy & _MIGRATE), "single_socket": bool(self.policy & _SOCKET),
-            "signature_algo": self.algorithm, "platform_info": f"0x{self.platform_info:x}", "flags": f"0x{self.flags:x}",
+            "signature_algo": self.algorithm, "platform_info": f"0x{self.platform_info:x}",
+            "flags": f"0x{self.flags:x}",
             "signing_key": "VLEK" if self.is_vlek else "VCEK", "cpuid_fam_mod_step": self.cpuid.hex(),
             **{name: getattr(self, name).hex() for name in names},
         }
@@ -126,7 +127,8 @@ def _text(vek: Certificate, number: int, missing: str, malformed: str) -> str:
 def _product_matches(vek: Certificate, generation: str) -> None:
     if _svn(vek, 1) > 1:
         raise Rejection("VEK: unknown structure version or no product name")
-    product = _text(vek, 2, "VEK: unknown structure version or no product name", f"VEK: its product is not {generation}")
+    product = _text(vek, 2, "VEK: unknown structure version or no product name",
+                    f"VEK: its product is not {generation}")
     if product != generation and not product.startswith(generation + "-"):
         raise Rejection(f"VEK: its product is not {generation}")
 
@@ -188,8 +190,8 @@ def _key_certificate(data: bytes | None) -> Certificate:
     return found[0]
 
 
-def _bundle(data: bytes | None, ark: Certificate, at: int) -> tuple[list[Certificate], int]:
-    """The intermediate and, if at all, the pinned ARK; revocation lists, where there are any, are the ARK's and clear
+def _bundle(data: bytes | None, vek: Certificate, ark: Certificate, at: int) -> tuple[list[Certificate], int]:
+    """The key's CA and, if at all, the pinned ARK; revocation lists, where there are any, are the ARK's and clear
     all of them. With the earliest end of a list."""
     if data is None:
         raise Rejection("no CA bundle")
@@ -200,8 +202,8 @@ def _bundle(data: bytes | None, ark: Certificate, at: int) -> tuple[list[Certifi
         if "malformed" in str(error):
             raise Rejection("CA bundle: not a list of PEM certificates") from None
         raise
-    if any(one.subject == one.issuer and one.raw != ark.raw for one in found):
-        raise Rejection("CA bundle: holds another root than the pinned ARK")
+    if any((one.subject, one.issuer) != (vek.issuer, ark.subject) and one.raw != ark.raw for one in found):
+        raise Rejection("CA bundle: holds another CA than the key's and the pinned ARK")
     for one in lists:
         one.check(ark, at, usage=False)
         for each in found:
@@ -219,7 +221,7 @@ def appraise_snp(evidence: Evidence, roots: Roots, out: Appraisal) -> None:
     report.check_form()
     vek = _key_certificate(evidence.vek)
     generation, ark = _generation_of(vek, report, roots)
-    bundle, ends = _bundle(evidence.ca, ark, evidence.at_unix)
+    bundle, ends = _bundle(evidence.ca, vek, ark, evidence.at_unix)
     path = find_path(vek, bundle, ark, 3, "VEK chain")
     out.expires_unix = min(ends, verify_path(path, ark, evidence.at_unix, "VEK chain"))
     if vek.is_ca:

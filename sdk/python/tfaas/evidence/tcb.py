@@ -144,7 +144,7 @@ def _evaluation_number(statement: dict[str, Any], malformed: str) -> int:
 def _judge_qe(tee: str, identity: dict[str, Any], quote: Quote) -> Level:
     tdx, qe, bad = tee == "tdx", quote.qe_report, "QE Identity: malformed"
     version = identity.get("version")
-    if identity.get("id") != ("TD_QE" if tdx else "QE") or not is_int(version) or version not in ((2, 3) if tdx else (2,)):
+    if identity.get("id") != ("TD_QE" if tdx else "QE") or not is_int(version, 2, 3 if tdx else 2):
         raise Rejection("QE Identity: of another kind of QE")
     misc, misc_mask = _hex(identity, "miscselect", 4, bad), _hex(identity, "miscselectMask", 4, bad)
     attributes, attributes_mask = _hex(identity, "attributes", 16, bad), _hex(identity, "attributesMask", 16, bad)
@@ -153,7 +153,8 @@ def _judge_qe(tee: str, identity: dict[str, Any], quote: Quote) -> Level:
         raise Rejection(bad)
     if qe.mr_signer != signer or qe.isv_prod_id != product:
         raise Rejection("QE does not match its identity (MRSIGNER or ISVPRODID)")
-    if not _masked_equal(qe.misc_select, misc, misc_mask) or not _masked_equal(qe.attributes, attributes, attributes_mask):
+    if not _masked_equal(qe.misc_select, misc, misc_mask) or \
+            not _masked_equal(qe.attributes, attributes, attributes_mask):
         raise Rejection("QE does not match its identity (MISCSELECT or ATTRIBUTES)")
     level = _find(identity.get("tcbLevels"), Platform(QE, qe.isv_svn, []), "QE Identity: malformed TCB levels")
     if level is None:

@@ -1,6 +1,6 @@
 """Certificates and revocation lists (RFC 5280) as the vendors of hardware make them, and chains to a pinned root at a
-given moment. Only their algorithms: ECDSA P-256 with SHA-256 (Intel), RSASSA-PSS 4096 with SHA-384 and P-384 leaves (AMD).
-Unknown critical extensions refuse. (The parsing is our own: AMD's serial numbers are zero, which libraries refuse.)"""
+given moment. Only their algorithms: ECDSA P-256 with SHA-256 (Intel), RSASSA-PSS 4096 with SHA-384 and P-384 leaves
+(AMD). Unknown critical extensions refuse. (Our own parsing: AMD's serial numbers are zero, which libraries refuse.)"""
 from __future__ import annotations
 
 import base64
@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from ..crypto import ecdsa_verify
 from .der import BIT_STRING, BOOLEAN, INTEGER, NULL, SEQUENCE, SET, Der, Rejection
 
-ECDSA_SHA256, RSA_PSS, MGF1, SHA384 = "2a8648ce3d040302", "2a864886f70d01010a", "2a864886f70d010108", "608648016503040202"
+ECDSA_SHA256, RSA_PSS, MGF1 = "2a8648ce3d040302", "2a864886f70d01010a", "2a864886f70d010108"
+SHA384 = "608648016503040202"
 EC_PUBLIC_KEY, P256, P384, RSA = "2a8648ce3d0201", "2a8648ce3d030107", "2b81040022", "2a864886f70d010101"
 COMMON_NAME, KEY_USAGE, BASIC_CONSTRAINTS = "550403", "551d0f", "551d13"
 DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN = 0x80, 0x04, 0x02
@@ -255,7 +256,7 @@ class RevocationList(_Signed):
 
 
 def pem_certificates(pem: bytes, what: str, lists: list[RevocationList] | None = None) -> list[Certificate]:
-    """1 to 8 certificates in PEM (RFC 7468, strict: nothing else around), and revocation lists where `lists` takes them."""
+    """1 to 8 certificates in PEM (RFC 7468, strict: nothing else around); revocation lists where `lists` takes them."""
     if not pem or len(pem) > SIZE_MAX:
         raise Rejection(f"{what}: no certificates, or too many")
     bad = Rejection(f"{what}: not a list of PEM certificates")
@@ -284,7 +285,8 @@ def pem_certificates(pem: bytes, what: str, lists: list[RevocationList] | None =
     return found
 
 
-def find_path(leaf: Certificate, others: list[Certificate], root: Certificate, length: int, what: str) -> list[Certificate]:
+def find_path(leaf: Certificate, others: list[Certificate], root: Certificate, length: int,
+              what: str) -> list[Certificate]:
     """The path of `length` certificates, `root` included and left out, from `leaf` to the pinned `root`."""
     path = [leaf]
     while len(path) < length - 1:

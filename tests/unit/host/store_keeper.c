@@ -1,0 +1,136 @@
+/* needs: host/daemon/store*.c host/error.c common/sealed.c common/fields.c common/cbor.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/package.c libs: sqlite3 jansson sodium */
+/*
+ * store_keeper.c (tests) - what the store keeps for attested invocation, and the step from the
+ * schema that did not have it.
+ */
+#define _GNU_SOURCE
+#include "scratch.h"
+#include "daemon/store.h"
+#include <sodium.h>
+#include <sqlite3.h>
+
+static struct store *store;
+static struct tfaas_error error;
+
+#define OK(call) returns((call), TFAAS_OK)
+#define returns(value, expected)                                                                   \
+    do {                                                                                           \
+        error.text[0] = 0;                                                                         \
+        tfaas_status_t status_ = (value);                                                          \
+        if (status_ != (expected))                                                                 \
+            fail_msg("status %s: %s", tfaas_status_name(status_), error.text);                     \
+    } while (0)
+#define REFUSED(call, expected_status, words)                                                      \
+    do {                                                                                           \
+        returns(call, expected_status);                                                            \
+        assert_int_equal(error.status, expected_status);                                           \
+        if (!strstr(error.text, words))                                                            \
+            fail_msg("\"%s\" does not say \"%s\"", error.text, words);                             \
+    } while (0)
+
+static int setup(void **state)
+{
+    if (scratch_setup(state) != 0)
+        return -1;
+    return store_open(&store, scratch_path("state"), &error) == TFAAS_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    store_close(store);
+    store = NULL;
+    return scratch_teardown(state);
+}
+
+static void reopen(void)
+{
+    store_close(store);
+    OK(store_open(&store, scratch_path("state"), &error));
+}
+
+static void sql(const char *text)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(scratch_path("state/tfaas.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void keeper_state(void **state)
+{
+    (void)state;
+    uint8_t *got = NULL, bytes[300];
+    size_t size = 0;
+    memset(bytes, 5, sizeof bytes);
+    REFUSED(store_get_keeper_state(store, &got, &size, &error), TFAAS_NOT_FOUND, "no keeper");
+    OK(store_put_keeper_state(store, bytes, 200, &error));
+    bytes[0] = 6;
+    OK(store_put_keeper_state(store, bytes, sizeof bytes, &error));
+    reopen();
+    OK(store_get_keeper_state(store, &got, &size, &error));
+    assert_int_equal(size, sizeof bytes);
+    assert_memory_equal(got, bytes, size);
+    free(got);
+    REFUSED(store_put_keeper_state(store, bytes, 0, &error), TFAAS_TOO_LARGE, "0 bytes");
+    REFUSED(store_put_keeper_state(store, bytes, STORE_KEEPER_STATE_MAX + 1, &error),
+            TFAAS_TOO_LARGE, "65537 bytes");
+    store_close(store);
+    store = NULL;
+    sql("UPDATE keeper_state SET state = x'00'");
+    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL,
+            "does not match its checksum");
+}
+
+static void root_seed(void **state)
+{
+    (void)state;
+    uint8_t seed[32], again[32];
+    OK(store_root_seed(store, seed, &error));
+    assert_false(sodium_is_zero(seed, sizeof seed));
+    reopen();
+    OK(store_root_seed(store, again, &error));
+    assert_memory_equal(seed, again, sizeof seed);
+    assert_int_equal(chmod(scratch_path("state/simulated-root.key"), 0640), 0);
+    REFUSED(store_root_seed(store, again, &error), TFAAS_INTERNAL, "mode 640");
+    scratch_write(scratch_path("state/simulated-root.key"), "short", 5, 0600);
+    REFUSED(store_root_seed(store, again, &error), TFAAS_INTERNAL, "holds 5 bytes");
+}
+
+/* What version 1 wrote opens, and is of this schema afterwards. */
+static void schema_one_is_upgraded(void **state)
+{
+    (void)state;
+    uint8_t *got = NULL;
+    size_t size = 0;
+    OK(store_put_secret(store, "old", STORE_DEFAULT_NAMESPACE, (const uint8_t *)"one", 3,
+                        STORE_CREATE, &error));
+    store_close(store);
+    store = NULL;
+    sql("DROP TABLE keeper_state; PRAGMA user_version = 1");
+    OK(store_open(&store, scratch_path("state"), &error));
+    OK(store_get_secret(store, "old", STORE_DEFAULT_NAMESPACE, &got, &size, &error));
+    assert_int_equal(size, 3);
+    assert_memory_equal(got, "one", 3);
+    free(got);
+    REFUSED(store_get_keeper_state(store, &got, &size, &error), TFAAS_NOT_FOUND, "no keeper");
+    OK(store_put_keeper_state(store, (const uint8_t *)"state", 5, &error));
+    reopen();
+    OK(store_get_keeper_state(store, &got, &size, &error));
+    assert_int_equal(size, 5);
+    free(got);
+    store_close(store);
+    store = NULL;
+    sql("PRAGMA user_version = 0");
+    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(keeper_state),
+        TEST(root_seed),
+        TEST(schema_one_is_upgraded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
