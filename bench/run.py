@@ -25,9 +25,9 @@ from peers import HELLO, STARTERS, compile_wasm  # noqa: E402
 
 CONNECTIONS = (1, 32)
 FULL = {'seconds': 3, 'repeats': 5, 'cold': 30, 'restarts': 7, 'crun': 15, 'functions': 1000,
-        'growth': 1000000, 'rounds': 21, 'requests': 8000, 'wrk_rounds': 7}
+        'growth': 1000000, 'rounds': 41, 'requests': 4000, 'wrk_rounds': 7}
 QUICK = {'seconds': 1, 'repeats': 2, 'cold': 8, 'restarts': 2, 'crun': 5, 'functions': 100,
-         'growth': 20000, 'rounds': 5, 'requests': 4000, 'wrk_rounds': 3}
+         'growth': 20000, 'rounds': 9, 'requests': 4000, 'wrk_rounds': 3}
 PARTS = ('http', 'cold', 'memory', 'core', 'attested')
 LONG_PARTS = ('growth',)  # only when asked for by name
 

@@ -72,11 +72,6 @@ void tfaas_response_free(struct tfaas_response *response)
 
 /* --- the opened message --- */
 
-static bool is_ours(struct span name)
-{
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
-}
-
 static char *put_text(char **at, struct span from)
 {
     char *text = *at;
@@ -112,7 +107,7 @@ static bool take_fields(struct answering *a, struct span fields)
         return fail(a, TFAAS_CLIENT_NO_MEMORY, "response");
     char *text = answer->header_text;
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);) {
-        if (is_ours(name)) {
+        if (bhttp_field_reserved(name)) {
             take_own_field(a, name, value);
             continue;
         }
@@ -329,17 +324,19 @@ bool answering_body(struct answering *a, const void *data, size_t size)
 
 /* --- what it is --- */
 
-/* A problem that the core itself states, inside the sealed answer. */
+/* A problem that the core itself states, inside the sealed answer. One of before it took the call
+ * names no package: a function cannot say such a thing, and so have itself called again. */
 static client_error_t core_problem(struct answering *a)
 {
     const struct tfaas_bytes *body = &a->answer->public.body;
     json_t *root = json_loadb((const char *)body->data, body->size, 0, NULL);
     const char *type = json_string_value(json_object_get(root, "type"));
     unsigned status = a->answer->public.status;
+    bool taken = a->answer->public.package[0] != 0;
     client_error_t error = TFAAS_CLIENT_OK;
-    if (status == 400 && type && strcmp(type, TYPE_DATE) == 0)
+    if (status == 400 && !taken && type && strcmp(type, TYPE_DATE) == 0)
         error = TFAAS_CLIENT_DATE_REFUSED;
-    else if (status == 421 && type && strcmp(type, TYPE_FUNCTION) == 0)
+    else if (status == 421 && !taken && type && strcmp(type, TYPE_FUNCTION) == 0)
         error = TFAAS_CLIENT_FUNCTION_MISMATCH;
     else if (status == 412 && type && strcmp(type, TYPE_PACKAGE) == 0)
         error = TFAAS_CLIENT_PACKAGE_MISMATCH;

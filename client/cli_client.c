@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 int cli_failed(enum tfaas_client_error error, const struct tfaas_failure *failure)
@@ -132,6 +133,19 @@ static int from_bundle(const struct cli_client *options, int64_t at, struct tfaa
     return code;
 }
 
+/* A bundle says itself when it was made: what was revoked or leaked since is not looked at. */
+static void cli_warn_old(const struct tfaas_verification *to)
+{
+    char text[32] = "?";
+    time_t when = (time_t)to->verified_at, now = time(NULL);
+    struct tm tm;
+    if (when <= now && now - when <= CLIENT_SKEW_S)
+        return;
+    if (gmtime_r(&when, &tm))
+        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    fprintf(stderr, "tfaas: the evidence is judged as of %s, which the bundle says itself\n", text);
+}
+
 int cli_verification(const struct cli_client *options, const char *url, int64_t at,
                      struct tfaas_verification *to)
 {
@@ -149,6 +163,8 @@ int cli_verification(const struct cli_client *options, const char *url, int64_t 
     }
     if (code == 0)
         cli_warn_simulated(to);
+    if (code == 0 && options->evidence && at == 0)
+        cli_warn_old(to);
     return code;
 }
 

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "cli_client.h"
 #include "internal.h"
+#include "tender/kvm/machine.h"
 #include "sha384.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,29 +194,61 @@ static int policy_explain(int argc, char **argv)
     return code;
 }
 
+/* The pages and registers of the core's virtual machine, made of two files: the core's and the
+ * shim's. */
+static int measure_machine(const uint8_t *core, size_t core_size, const char *shim_path,
+                           uint8_t digest[48])
+{
+    size_t shim_size = 0;
+    const char *why = NULL;
+    uint8_t *shim = cli_read_file(shim_path, 1u << 20, &shim_size);
+    if (!shim)
+        return CLI_USAGE;
+    bool ok = machine_measure_files(core, core_size, shim, shim_size, digest, &why);
+    free(shim);
+    if (!ok)
+        fprintf(stderr, "tfaas: core measure: %s\n", why);
+    return ok ? 0 : CLI_USAGE;
+}
+
 static int core_measure(int argc, char **argv)
 {
-    const char *words[1];
+    const char *words[1], *tender = NULL, *shim = NULL;
+    char beside[4096];
     size_t count, size = 0;
-    if (!cli_words(argc, argv, NULL, 0, NULL, words, 1, &count))
+    const struct cli_option options[] = {{"--tender", &tender, NULL}, {"--shim", &shim, NULL}};
+    if (!cli_words(argc, argv, options, 2, NULL, words, 1, &count))
         return CLI_USAGE;
-    if (count != 1) {
-        fprintf(stderr, "tfaas: core measure takes a FILE\n");
+    tender = tender ? tender : "process";
+    bool kvm = strcmp(tender, "kvm") == 0;
+    if (count != 1 || (!kvm && strcmp(tender, "process") != 0)) {
+        fprintf(stderr, "tfaas: core measure takes a FILE, and --tender process or kvm\n");
         return CLI_USAGE;
     }
     uint8_t *data = cli_read_file(words[0], 256u << 20, &size), digest[48];
     char hex[97];
+    int code = 0;
     if (!data)
         return CLI_USAGE;
-    crypto_hash_sha512_state state;
-    sha384_init(&state);
-    crypto_hash_sha512_update(&state, data, size);
-    sha384_final(&state, digest);
+    const char *slash = strrchr(words[0], '/');
+    snprintf(beside, sizeof(beside), "%.*stfaas-shim", slash ? (int)(slash - words[0]) + 1 : 0,
+             words[0]);
+    if (kvm) {
+        code = measure_machine(data, size, shim ? shim : beside, digest);
+    } else {
+        crypto_hash_sha512_state state;
+        sha384_init(&state);
+        crypto_hash_sha512_update(&state, data, size);
+        sha384_final(&state, digest);
+    }
     free(data);
+    if (code != 0)
+        return code;
     hex_write(digest, sizeof(digest), hex);
     printf("%s\n", hex);
-    fprintf(stderr,
-            "tfaas: SHA-384 of the file: what the process tender's cores are measured as\n");
+    fprintf(stderr, "tfaas: %s: what the %s tender's cores are measured as\n",
+            kvm ? "SHA-384 of the virtual machine at its first instruction" : "SHA-384 of the file",
+            tender);
     return 0;
 }
 
@@ -232,9 +265,10 @@ const struct cli_command cli_verify[] = {
     {"policy default", policy_default, "",
      "Prints the policy that holds without --policy. It accepts no core: add one to \"cores\"."},
     {"policy explain", policy_explain, "FILE", "Says in sentences what a policy accepts."},
-    {"core measure", core_measure, "FILE",
+    {"core measure", core_measure, "FILE [--tender process|kvm] [--shim FILE]",
      "The measurement of a core's ELF file (build/tfaas-core): SHA-384 of its bytes, as the "
      "process\n"
-     "tender measures it. It goes into a policy's \"cores\"."},
+     "tender measures it; for kvm SHA-384 of the virtual machine that is made of it and of the\n"
+     "tfaas-shim beside it. It goes into a policy's \"cores\"."},
     {NULL, NULL, NULL, NULL},
 };

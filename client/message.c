@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-static struct span span_of(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 client_error_t message_check(const struct tfaas_request *request, struct tfaas_failure *failure)
 {
     uint8_t digest[32];
@@ -40,17 +35,18 @@ static void put_fields(struct writer *w, const struct tfaas_request *request,
 {
     char date[HTTP_DATE_SIZE], package[80];
     http_date_write((uint64_t)options->date, date);
-    bhttp_put_field(w, span_of("date"), (struct span){(const uint8_t *)date, sizeof(date)});
+    bhttp_put_field(w, span_of_text("date"), (struct span){(const uint8_t *)date, sizeof(date)});
     if (request->package) {
         snprintf(package, sizeof(package), "sha256:%s", request->package);
-        bhttp_put_field(w, span_of("tfaas-package"), span_of(package));
+        bhttp_put_field(w, span_of_text("tfaas-package"), span_of_text(package));
     }
     if (request->flags & TFAAS_CALL_RECEIPT)
-        bhttp_put_field(w, span_of("tfaas-receipt"), span_of("1"));
+        bhttp_put_field(w, span_of_text("tfaas-receipt"), span_of_text("1"));
     if (options->ask_session)
-        bhttp_put_field(w, span_of("tfaas-session"), span_of("1"));
+        bhttp_put_field(w, span_of_text("tfaas-session"), span_of_text("1"));
     for (size_t i = 0; i < request->header_count; i++)
-        bhttp_put_field(w, span_of(request->headers[i].name), span_of(request->headers[i].value));
+        bhttp_put_field(w, span_of_text(request->headers[i].name),
+                        span_of_text(request->headers[i].value));
 }
 
 static bool make_path(const struct tfaas_request *request, const char *domain, char **to)
@@ -77,11 +73,11 @@ client_error_t message_make(const struct tfaas_request *request,
     struct writer stream = writer_of(to->storage + 2 * room, room);
     put_fields(&fields, request, options);
     bhttp_put_framing(&known, BHTTP_KNOWN_REQUEST);
-    bhttp_put_request(&known, span_of(method), span_of(options->scheme),
-                      span_of(options->authority), span_of(path));
+    bhttp_put_request(&known, span_of_text(method), span_of_text(options->scheme),
+                      span_of_text(options->authority), span_of_text(path));
     bhttp_put_framing(&stream, BHTTP_STREAM_REQUEST);
-    bhttp_put_request(&stream, span_of(method), span_of(options->scheme),
-                      span_of(options->authority), span_of(path));
+    bhttp_put_request(&stream, span_of_text(method), span_of_text(options->scheme),
+                      span_of_text(options->authority), span_of_text(path));
     bhttp_put_part(&known, (struct span){fields.data, fields.failed ? 0 : fields.at});
     put_fields(&stream, request, options);
     bhttp_put_end(&stream);

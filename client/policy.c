@@ -209,8 +209,9 @@ static client_error_t read_intel_tcb(const struct reading *r, json_t *root)
         return error;
     json_t *statuses = json_object_get(object, "statuses");
     json_t *advisories = json_object_get(object, "advisories");
-    if (!json_is_array(statuses))
-        return fail_at(r, statuses ? "statuses" : "intel_tcb", "needs an array of statuses");
+    if (!json_is_array(statuses) || json_array_size(statuses) > POLICY_LIST_MAX)
+        return fail_at(r, statuses ? "statuses" : "intel_tcb",
+                       "needs an array of statuses, at most 64");
     if (advisories && !json_is_array(advisories))
         return fail_at(r, "advisories", "is not an array");
     if (json_array_size(advisories) > POLICY_LIST_MAX)

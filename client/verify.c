@@ -211,6 +211,9 @@ static client_error_t take_lease(struct verifying *v, struct span envelope,
         return error;
     if (ohttp_read_key_config(lease.key_configuration, &to->config, &why) != TFAAS_OK)
         return client_fail(v->failure, TFAAS_CLIENT_LEASE_FORM, "lease: %s", why);
+    uint16_t aead;
+    if (ohttp_choose_aead(&to->config, &aead) != TFAAS_OK)
+        return client_fail(v->failure, TFAAS_CLIENT_LEASE_FORM, "lease: no AEAD that is here");
     memcpy(to->instance, lease.instance.data, sizeof(to->instance));
     memcpy(to->receipt_key, lease.receipt_key.data, sizeof(to->receipt_key));
     to->not_before = (int64_t)lease.not_before;

@@ -34,21 +34,32 @@ __attribute__((target("ssse3"))) static void encode_twelve(const uint8_t *from, 
     _mm_storeu_si128((__m128i *)to, _mm_add_epi8(v, _mm_shuffle_epi8(add, kind)));
 }
 
-static size_t encode_most(struct span data, char *out)
+/* False: this processor lacks the instructions. */
+static bool encode(struct span data, char *out)
 {
     size_t at = 0;
     if (!__builtin_cpu_supports("ssse3"))
-        return 0;
+        return false;
     for (; data.size - at >= 12; at += 12)
         encode_twelve(data.data + at, out + at / 3 * 4);
-    return at;
+    uint8_t rest[12] = {0};
+    char text[16];
+    size_t left = data.size - at;
+    if (left)
+        memcpy(rest, data.data + at, left);
+    encode_twelve(rest, text);
+    memcpy(out + at / 3 * 4, text, BASE64URL_SIZE(left));
+    out[BASE64URL_SIZE(data.size)] = '\0';
+    sodium_memzero(rest, sizeof(rest));
+    sodium_memzero(text, sizeof(text));
+    return true;
 }
 #else
-static size_t encode_most(struct span data, char *out)
+static bool encode(struct span data, char *out)
 {
     (void)data;
     (void)out;
-    return 0;
+    return false;
 }
 #endif
 
@@ -57,8 +68,8 @@ tfaas_status_t base64url_encode(struct span data, char *out, size_t capacity)
     /* sodium_bin2base64 ends the process when the buffer is too small, so look first. */
     if (data.size > SIZE_MAX / 2 || capacity < BASE64URL_SIZE(data.size) + 1)
         return TFAAS_TOO_LARGE;
-    size_t done = encode_most(data, out), used = done / 3 * 4;
-    sodium_bin2base64(out + used, capacity - used, data.data + done, data.size - done, VARIANT);
+    if (!encode(data, out))
+        sodium_bin2base64(out, capacity, data.data, data.size, VARIANT);
     return TFAAS_OK;
 }
 

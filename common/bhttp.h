@@ -35,6 +35,11 @@ tfaas_status_t bhttp_check_fields(struct span fields, const char **why) TFAAS_MU
 
 /* Steps through `fields`. False at the end. *at starts at 0. */
 bool bhttp_next_field(struct span fields, size_t *at, struct span *name, struct span *value);
+/* Fields that core and client say things to each other with: no function sees or sets them. */
+static inline bool bhttp_field_reserved(struct span name)
+{
+    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
+}
 
 /* Writers: call begin, then field any number of times, then end. `scratch` holds the header
  * section while it grows (its length comes first on the wire). */

@@ -63,11 +63,6 @@ static bool pair_name_ok(struct span name, bool is_secret)
     return is_secret ? package_path_ok(name) : cbor_text_ok(name);
 }
 
-static bool same(struct span a, struct span b)
-{
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
-}
-
 /* Checks pairs[at] against the bounds and the pairs before it. */
 static tfaas_status_t check_pair(const struct bundle_pair *pairs, size_t at,
                                  const struct pair_kind *kind, const char **why)
@@ -75,7 +70,7 @@ static tfaas_status_t check_pair(const struct bundle_pair *pairs, size_t at,
     if (!pair_name_ok(pairs[at].name, kind->is_secret))
         return refuse(why, kind->bad_name);
     for (size_t i = 0; i < at; i++)
-        if (same(pairs[i].name, pairs[at].name))
+        if (span_equal(pairs[i].name, pairs[at].name))
             return refuse(why, kind->twice);
     return TFAAS_OK;
 }

@@ -66,6 +66,18 @@ static inline struct span cursor_vector(struct cursor *c)
     return cursor_take(c, cursor_varint(c));
 }
 
+/* The bytes of a C string, without its NUL. */
+static inline struct span span_of_text(const char *text)
+{
+    return (struct span){(const uint8_t *)text, strlen(text)};
+}
+
+/* Not for secrets: it takes as long as they are alike. */
+static inline bool span_equal(struct span a, struct span b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
 static inline bool span_is(struct span s, const char *text)
 {
     return s.size == strlen(text) && (s.size == 0 || memcmp(s.data, text, s.size) == 0);

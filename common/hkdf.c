@@ -9,11 +9,6 @@
 
 _Static_assert(SHA256_SIZE == HKDF_HASH_SIZE, "SHA-256");
 
-static struct span span_of(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 static void update(struct hmac_sha256 *state, const struct span *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -73,7 +68,7 @@ tfaas_status_t hkdf_expand(uint8_t *out, size_t out_size, const uint8_t prk[HKDF
 void hkdf_labeled_extract(uint8_t prk[HKDF_HASH_SIZE], struct span suite, struct span salt,
                           const char *label, struct span ikm)
 {
-    const struct span parts[] = {span_of(LABELED_VERSION), suite, span_of(label), ikm};
+    const struct span parts[] = {span_of_text(LABELED_VERSION), suite, span_of_text(label), ikm};
     extract(prk, salt, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
@@ -82,6 +77,6 @@ tfaas_status_t hkdf_labeled_expand(uint8_t *out, size_t out_size, const uint8_t 
 {
     const uint8_t size[2] = {(uint8_t)(out_size >> 8), (uint8_t)out_size};
     const struct span parts[] = {
-        {size, sizeof(size)}, span_of(LABELED_VERSION), suite, span_of(label), info};
+        {size, sizeof(size)}, span_of_text(LABELED_VERSION), suite, span_of_text(label), info};
     return expand(out, out_size, prk, parts, sizeof(parts) / sizeof(parts[0]));
 }

@@ -26,11 +26,6 @@ static tfaas_status_t not_opened(const char **why, const char *text)
 
 /* --- hashes --- */
 
-static bool is_ours(struct span name)
-{
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
-}
-
 /* Many small pieces, hashed together: a head is dozens of them. */
 struct gather {
     crypto_hash_sha256_state *state;
@@ -74,11 +69,11 @@ static void put_fields(struct gather *g, struct span fields)
     struct span name, value;
     size_t size = 0;
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);)
-        if (!is_ours(name))
+        if (!bhttp_field_reserved(name))
             size += vector_size(name) + vector_size(value);
     put_number(g, size);
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);)
-        if (!is_ours(name)) {
+        if (!bhttp_field_reserved(name)) {
             put_vector(g, name);
             put_vector(g, value);
         }

@@ -224,6 +224,11 @@ bool ring_sleep(struct ring_rx *rx)
     return false;
 }
 
+bool ring_waits(const struct ring_rx *rx)
+{
+    return rx->dead || atomic_load_explicit(&rx->shared->head, memory_order_acquire) != rx->tail;
+}
+
 void ring_awake(struct ring_rx *rx)
 {
     atomic_store_explicit(&rx->shared->sleeping, 0, memory_order_relaxed);

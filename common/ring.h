@@ -62,6 +62,8 @@ bool ring_release(struct ring_rx *rx);
 /* Announce sleep; what was received must have been released. True: the ring is still empty, sleep
  * on the doorbell now. False: do not. */
 bool ring_sleep(struct ring_rx *rx);
+/* A message may be there: for a look without a promise to sleep. */
+bool ring_waits(const struct ring_rx *rx);
 void ring_awake(struct ring_rx *rx);
 
 #endif

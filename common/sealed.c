@@ -23,11 +23,6 @@
 
 static const struct span nothing = {NULL, 0};
 
-static struct span text_span(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 /* --- form --- */
 
 #define AT(member)                                                                                 \
@@ -163,7 +158,7 @@ bool sealed_allows(const struct sealed *secret, const uint8_t package[PACKAGE_DI
 /* The first `pairs` pairs as a map: 6 make the label, 8 the header, 9 the object. */
 static void put_pairs(struct writer *w, const struct sealed *sealed, size_t pairs)
 {
-    const struct span texts[] = {text_span(SEALED_LABEL), sealed->kind, sealed->domain,
+    const struct span texts[] = {span_of_text(SEALED_LABEL), sealed->kind, sealed->domain,
                                  sealed->name};
     const struct span bytes[] = {sealed->key_id, sealed->policy, sealed->enc, sealed->wrapped,
                                  sealed->ciphertext};
@@ -307,7 +302,7 @@ static size_t make_policy(const struct sealed_options *options, uint8_t to[POLIC
 
 static bool text_ok(const char *text, size_t most)
 {
-    struct span span = text_span(text);
+    struct span span = span_of_text(text);
     return span.size > 0 && span.size <= most && cbor_text_ok(span);
 }
 
@@ -356,9 +351,9 @@ tfaas_status_t sealed_make(const struct sealed_options *options, const uint8_t s
         return TFAAS_TOO_LARGE;
     crypto_hash_sha256(key_id, sealing_key, 32);
     struct sealed sealed = {
-        .kind = text_span(options->kind),
-        .domain = text_span(options->domain),
-        .name = text_span(options->name),
+        .kind = span_of_text(options->kind),
+        .domain = span_of_text(options->domain),
+        .name = span_of_text(options->name),
         .key_id = {key_id, KEY_ID_SIZE},
         .policy = {policy, make_policy(options, policy)},
     };

@@ -17,6 +17,21 @@ static tfaas_status_t refuse(const char **why, const char *text)
     return TFAAS_BAD_REQUEST;
 }
 
+/* Times are Unix seconds that a double holds too: a client in JavaScript refuses others. */
+#define TIME_MAX ((1ull << 53) - 1)
+
+static tfaas_status_t times_ok(uint64_t not_before, uint64_t not_after, const char *order,
+                               const char *range, const char **why)
+{
+    if (not_before >= not_after)
+        return refuse(why, order);
+    return not_after > TIME_MAX ? refuse(why, range) : TFAAS_OK;
+}
+
+#define TIMES_OK(of, noun, why)                                                                    \
+    times_ok((of)->not_before, (of)->not_after, noun ": not_after is not after not_before",        \
+             noun ": not_after is no time", why)
+
 /* --- key statement --- */
 
 #define AT(member)                                                                                 \
@@ -52,9 +67,7 @@ tfaas_status_t key_statement_read(struct span bytes, struct key_statement *to, c
     tfaas_status_t status =
         fields_read(bytes, key_fields, COUNT(key_fields),
                     "key statement: not a deterministic CBOR map of its keys", to, why);
-    if (status == TFAAS_OK && to->not_before >= to->not_after)
-        return refuse(why, "key statement: not_after is not after not_before");
-    return status;
+    return status == TFAAS_OK ? TIMES_OK(to, "key statement", why) : status;
 }
 
 void key_statement_write(struct writer *w, const struct key_statement *from)
@@ -119,9 +132,7 @@ tfaas_status_t lease_read(struct span bytes, struct lease *to, const char **why)
         return status;
     if (to->number == 0)
         return refuse(why, "lease: number is zero");
-    if (to->not_before >= to->not_after)
-        return refuse(why, "lease: not_after is not after not_before");
-    return TFAAS_OK;
+    return TIMES_OK(to, "lease", why);
 }
 
 void lease_write(struct writer *w, const struct lease *from)
@@ -187,8 +198,9 @@ tfaas_status_t domain_statement_read(struct span bytes, struct domain_statement 
                     "domain statement: not a deterministic CBOR map of its keys", &got, why);
     if (status != TFAAS_OK)
         return status;
-    if (got.not_before >= got.not_after)
-        return refuse(why, "domain statement: not_after is not after not_before");
+    status = TIMES_OK(&got, "domain statement", why);
+    if (status != TFAAS_OK)
+        return status;
     to->domain = got.domain;
     to->serial = got.serial;
     to->not_before = got.not_before;

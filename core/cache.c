@@ -17,6 +17,8 @@
 
 static const uint8_t header[HEADER_SIZE] = {'t', 'f', 'a', 'a', 's', 'c', 'c', 1};
 
+_Static_assert(CACHE_SEED_SIZE == crypto_generichash_KEYBYTES, "the master key");
+
 static uint8_t master[crypto_generichash_KEYBYTES];
 static bool has_master;
 static uint8_t key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
@@ -26,6 +28,18 @@ void cache_prepare(void)
 {
     plat_entropy(master, sizeof master);
     has_master = true;
+}
+
+void cache_take(const uint8_t seed[CACHE_SEED_SIZE])
+{
+    memcpy(master, seed, sizeof master);
+    has_master = true;
+}
+
+void cache_wipe(void)
+{
+    sodium_memzero(master, sizeof master);
+    has_master = false;
 }
 
 void cache_enter(const char *domain)

@@ -17,6 +17,11 @@
 
 /* Zygote: draws the master key. */
 void cache_prepare(void);
+/* A machine's core: wipes it before the machine may be copied, and takes the one that the cores of
+ * its tender share afterwards. */
+void cache_wipe(void);
+#define CACHE_SEED_SIZE 32u
+void cache_take(const uint8_t seed[CACHE_SEED_SIZE]);
 /* Worker, before its first message: derives the domain's key and wipes the master. */
 void cache_enter(const char *domain);
 /* A core that was asked to seal needs the key no more: wiped before it runs anything, so that the

@@ -20,11 +20,6 @@ static tfaas_status_t not_granted(const char *kind, struct span name, const char
     return TFAAS_NOT_GRANTED;
 }
 
-static bool same(struct span a, struct span b)
-{
-    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
-}
-
 /* The next grant of the bundle; they come in the order of the sealed items. */
 static struct span next_grant(const struct bundle *bundle, size_t *used)
 {
@@ -43,7 +38,7 @@ static tfaas_status_t open_item(struct function *function, const char *kind, str
     if (status != TFAAS_OK)
         return status;
     struct span grant = next_grant(&function->bundle, used);
-    if (!span_is(sealed->kind, kind) || !same(sealed->name, name))
+    if (!span_is(sealed->kind, kind) || !span_equal(sealed->name, name))
         return not_granted(kind, name, "what is there is sealed as something else", why);
     if (!span_is(sealed->domain, plat_domain()))
         return not_granted(kind, name, "it is sealed to another namespace", why);

@@ -17,6 +17,8 @@
 #include <sodium.h>
 
 #define MESSAGES_PER_ROUND 64u
+#define SPIN_TIMES         4u      /* a sleep longer than this many spins ends spinning */
+#define TIMER_NEAR_NS      1000000 /* no spin over a timer */
 
 int core_prepare(const char **why)
 {
@@ -28,9 +30,29 @@ int core_prepare(const char **why)
     }
     cache_prepare();
     sched_setup();
-    if (engine_start(text, sizeof text) != TFAAS_OK)
-        return 0;
-    return loaded_prepare_runtime(text, sizeof text) == TFAAS_OK;
+    tfaas_status_t status = engine_start(text, sizeof text);
+    if (status == TFAAS_OK)
+        status = loaded_prepare_runtime(text, sizeof text);
+    if (status != TFAAS_OK && text[0] == '\0')
+        *why = tfaas_status_name(status);
+    return status == TFAAS_OK;
+}
+
+/* Where sleeping is dear and messages come often, looks for the next one for a while. */
+static uint64_t last_sleep_ns = UINT64_MAX;
+
+static bool spin_for_work(uint64_t now)
+{
+    uint64_t longest = plat_spin_ns();
+    plat_doorbell_settle(true);
+    if (last_sleep_ns > SPIN_TIMES * longest)
+        return false;
+    for (uint64_t end = now + longest; now < end; now = plat_now_ns()) {
+        if (message_waits())
+            return true;
+        __builtin_ia32_pause();
+    }
+    return false;
 }
 
 static void wait_for_work(void)
@@ -41,8 +63,12 @@ static void wait_for_work(void)
         return;
     if (lease >= 0 && (timeout < 0 || lease < timeout))
         timeout = lease; /* a key is wiped when its lease is over, not when it is asked for */
+    if ((timeout < 0 || timeout > TIMER_NEAR_NS) && spin_for_work(now))
+        return;
     if (message_sleep()) {
+        uint64_t slept = plat_now_ns();
         plat_doorbell_wait(timeout);
+        last_sleep_ns = plat_now_ns() - slept;
         message_awake();
         sched_wake_all(TASK_WAIT_ROOM);
     }
@@ -68,6 +94,7 @@ void core_serve(void)
         loaded_retry();
         invoke_retry();
         call_retry();
+        plat_doorbell_settle(false);
         (void)sched_timers(plat_now_ns());
         bool ran = sched_run();
         ran |= receipts_turn(plat_now_ns(), !handled && !ran);

@@ -231,10 +231,10 @@ static bool map_pristine(struct memory_slot *slot)
     size_t pages = image->tracked / PLAT_PAGE;
     if (pages == 0)
         return true;
-    if (!plat_image_map(base_of(image), slot->base))
+    const enum plat_access access = image->delta_count > 0 ? PLAT_READ_WRITE : PLAT_READ;
+    if (!plat_image_map(base_of(image), slot->base, access))
         return false;
     if (image->delta_count > 0) {
-        plat_protect(slot->base, image->tracked, PLAT_READ_WRITE);
         for (uint32_t i = 0; i < image->delta_count; i++)
             copy_back(slot, image->delta_page[i]);
         plat_protect(slot->base, image->tracked, PLAT_READ);

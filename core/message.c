@@ -160,6 +160,11 @@ bool message_sleep(void)
     return ring_sleep(&rx);
 }
 
+bool message_waits(void)
+{
+    return ring_waits(&rx);
+}
+
 void message_awake(void)
 {
     ring_awake(&rx);

@@ -19,6 +19,7 @@ void message_flush(void);
 unsigned message_handle(unsigned most);
 /* True: nothing there, sleep now. */
 bool message_sleep(void);
+bool message_waits(void); /* without going to sleep */
 void message_awake(void);
 /* Last words; then the core is gone. */
 void message_fault(const char *reason) __attribute__((noreturn));

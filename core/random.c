@@ -3,6 +3,8 @@
 #include "random.h"
 
 #include "plat/plat.h"
+#include <cpuid.h>
+#include <immintrin.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <string.h>
@@ -18,6 +20,14 @@ void random_reseed(void)
     sodium_memzero(pool, sizeof pool);
     pool_at = sizeof pool;
     seeded = true;
+}
+
+void random_forget(void)
+{
+    sodium_memzero(key, sizeof key);
+    sodium_memzero(pool, sizeof pool);
+    pool_at = sizeof pool;
+    seeded = false;
 }
 
 static void refill(void)
@@ -44,5 +54,50 @@ void random_bytes(uint8_t *to, size_t size)
         pool_at += piece;
         to += piece;
         size -= piece;
+    }
+}
+
+/* --- what copies do not share --- */
+
+__attribute__((target("rdrnd"))) static bool draw(unsigned long long *value)
+{
+    for (unsigned tries = 0; tries < 10; tries++) {
+        /* All ones is what a processor with a known defect says for ever; zero is taken as one. */
+        if (_rdrand64_step(value) && *value != 0 && *value != UINT64_MAX)
+            return true;
+    }
+    return false;
+}
+
+static bool processor_draws(void)
+{
+    static int known; /* 0: not asked, 1: no, 2: yes */
+    if (known == 0) {
+        unsigned a, b, c, d;
+        unsigned long long first, second;
+        known = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_RDRND) && draw(&first) &&
+                        draw(&second) && first != second
+                    ? 2
+                    : 1;
+    }
+    return known == 2;
+}
+
+void random_fresh(uint8_t *to, size_t size)
+{
+    if (!processor_draws()) {
+        plat_entropy(to, size);
+        return;
+    }
+    random_bytes(to, size);
+    for (size_t at = 0; at < size; at += sizeof(unsigned long long)) {
+        unsigned long long value;
+        if (!draw(&value)) {
+            plat_entropy(to, size);
+            return;
+        }
+        const uint8_t *bytes = (const uint8_t *)&value;
+        for (size_t i = 0; i < sizeof value && at + i < size; i++)
+            to[at + i] ^= bytes[i];
     }
 }

@@ -9,6 +9,11 @@
 #include <stdint.h>
 
 void random_reseed(void);
+/* Wipes what it has; the next use seeds it anew. Before a machine may be copied. */
+void random_forget(void);
 void random_bytes(uint8_t *to, size_t size);
+/* The same, and different in every copy of this process, at every call: what a nonce needs under a
+ * key that copies share. No system call where the processor draws. */
+void random_fresh(uint8_t *to, size_t size);
 
 #endif

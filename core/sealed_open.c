@@ -2,10 +2,10 @@
  * sealed_open.c - sealed calls: from what arrived to plaintext, piece by piece (sealed_internal.h).
  * Must never give out bytes that did not authenticate.
  */
+#include "random.h"
 #include "sealed_internal.h"
 
 #include "message.h"
-#include "random.h"
 #include "sessions.h"
 
 #include <stdlib.h>
@@ -120,7 +120,7 @@ static tfaas_status_t begin_session(struct task *task)
     s->session_found = true;
     s->aead = session->aead;
     s->nonce_size = SESSION_NONCE_SIZE;
-    random_bytes(s->nonce, s->nonce_size);
+    random_fresh(s->nonce, s->nonce_size); /* as in sealed_response.c */
     session_request_key(session->secret, s->session_head, key);
     session_await(&s->in, s->aead, key, s->opened_bytes);
     session_response_key(session->secret, s->session_head, s->nonce, key);

@@ -17,9 +17,18 @@
 #define NAME_MAX_SIZE  63u
 #define ROUTE          "/function/"
 
-static bool is_ours(struct span name)
+/* Fields of a connection, as in plain calls (SPECIFICATION.md S103); what the host alone tells. */
+static bool is_hidden(struct span name)
 {
-    return name.size >= 6 && memcmp(name.data, "tfaas-", 6) == 0;
+    /* clang-format off */
+    static const char *const hidden[] = {
+        "connection", "keep-alive", "te", "proxy-authenticate", "proxy-authorization", "trailer",
+        "proxy-connection", "upgrade", "transfer-encoding", "host", "expect", "x-start-time"};
+    /* clang-format on */
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+        if (span_is(name, hidden[i]))
+            return true;
+    return bhttp_field_reserved(name);
 }
 
 /* --- Binary HTTP --- */
@@ -223,7 +232,7 @@ static void put_fields(struct writer *w, struct span fields)
 {
     struct span name, value;
     for (size_t at = 0; bhttp_next_field(fields, &at, &name, &value);) {
-        if (is_ours(name))
+        if (is_hidden(name))
             continue;
         writer_vector(w, name.data, name.size);
         writer_vector(w, value.data, value.size);

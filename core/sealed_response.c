@@ -1,14 +1,15 @@
 /*
  * sealed_response.c - sealed calls: what the function answers becomes a Binary HTTP response,
  * sealed piece by piece (sealed_internal.h). Must never hand plaintext to the ring, and never make
- * a final chunk for an answer that failed.
+ * a final chunk for an answer that failed. Nonces are random_fresh: a copied worker has the
+ * same keys and the same generator, and must not seal with the same nonce.
  */
+#include "random.h"
 #include "sealed_internal.h"
 
 #include "core_clock.h"
 #include "http_date.h"
 #include "message.h"
-#include "random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,6 @@ static bool is_whole(const struct sealed_call *s)
     return s->kind == TFAAS_SEALING_OHTTP;
 }
 
-static struct span text_of(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 /* --- sealing --- */
 
 /* The nonce that a chunked response begins with, once. */
@@ -38,7 +34,7 @@ static tfaas_status_t begin_out(struct sealed_call *s, struct writer *w)
         s->nonce_size = 0;
         return TFAAS_OK;
     }
-    random_bytes(s->nonce, sizeof s->nonce);
+    random_fresh(s->nonce, sizeof s->nonce);
     return ohttp_chunks_begin_response_with(&s->out, &s->exchange, s->nonce, w);
 }
 
@@ -140,7 +136,7 @@ static bool put_vector(struct task *task, struct span s)
 
 static bool put_field(struct task *task, const char *name, struct span value)
 {
-    return put_vector(task, text_of(name)) && put_vector(task, value);
+    return put_vector(task, span_of_text(name)) && put_vector(task, value);
 }
 
 static bool put_content(struct task *task, const uint8_t *bytes, size_t size)
@@ -163,14 +159,14 @@ static bool put_head(struct task *task, const struct bhttp_head *head)
     char package[PACKAGE_TEXT_SIZE + 1];
     bool ok = put_number(task, BHTTP_STREAM_RESPONSE) && put_number(task, head->status);
     for (size_t at = 0; ok && bhttp_next_field(head->fields, &at, &name, &value);)
-        if (name.size < 6 || memcmp(name.data, "tfaas-", 6) != 0)
+        if (!bhttp_field_reserved(name))
             ok = put_vector(task, name) && put_vector(task, value);
     if (ok && s->accepted) {
         sealed_package_text(task, package);
-        ok = put_field(task, "tfaas-package", text_of(package));
+        ok = put_field(task, "tfaas-package", span_of_text(package));
     }
     if (ok && s->session_field[0])
-        ok = put_field(task, "tfaas-session", text_of(s->session_field));
+        ok = put_field(task, "tfaas-session", span_of_text(s->session_field));
     return ok && put_number(task, 0);
 }
 
@@ -279,10 +275,11 @@ static bool put_problem(struct task *task, tfaas_status_t status)
     status = as_told(status);
     bool confidential = task->function && task->function->function.confidential;
     size_t size = problem_text(s, status, confidential, body);
-    bhttp_put_field(&w, text_of("content-type"), text_of("application/problem+json"));
+    bhttp_put_field(&w, span_of_text("content-type"), span_of_text("application/problem+json"));
     if (status == TFAAS_DATE_REFUSED) {
         http_date_write(core_clock() / 1000000000u, date);
-        bhttp_put_field(&w, text_of("date"), (struct span){(const uint8_t *)date, sizeof date});
+        bhttp_put_field(&w, span_of_text("date"),
+                        (struct span){(const uint8_t *)date, sizeof date});
     }
     struct bhttp_head head = {.is_response = true,
                               .status = (unsigned)tfaas_status_http(status),
@@ -320,7 +317,7 @@ static bool finish_whole(struct task *task)
     struct sealed_call *s = task->sealed;
     size_t nonce_size = ohttp_nonce_size(s->aead), size;
     uint8_t *to = s->whole + OHTTP_NONCE_MAX - nonce_size;
-    random_bytes(s->nonce, sizeof s->nonce);
+    random_fresh(s->nonce, sizeof s->nonce);
     if (ohttp_encapsulate_response_with(
             &s->exchange, s->nonce, (struct span){s->whole + OHTTP_NONCE_MAX, s->whole_size}, to,
             nonce_size + s->whole_size + AEAD_TAG_SIZE, &size) != TFAAS_OK)

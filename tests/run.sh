@@ -69,6 +69,7 @@ done
 run model python3 tests/model/run.py --install
 [ -x tests/sdk/js.sh ] && run sdk/js tests/sdk/js.sh
 [ -x tests/sdk/python.sh ] && run sdk/python tests/sdk/python.sh
+[ -x tests/sdk/differential.sh ] && run sdk/differential tests/sdk/differential.sh
 run e2e python3 tests/e2e/run.py
 # The same tests where foreign bytes come in, against the daemon under the sanitizers.
 [ -x build/asan/tfaasd ] && run e2e-asan env TFAASD=build/asan/tfaasd python3 tests/e2e/run.py rest. bad_input. attested. \

@@ -31,6 +31,8 @@ struct inside_result inside_measure(uint32_t id, unsigned runs, bool reuse);
  * costs. */
 enum sealed_mode { MODE_PLAIN, MODE_SESSION, MODE_SESSION_AES, MODE_RECEIPT, MODE_OHTTP, MODES };
 void inside_sealed(uint32_t id, unsigned runs, double us[MODES]);
+/* The same with 32 calls at once, in a session without and with receipts: microseconds for each. */
+void inside_batches(uint32_t id, unsigned runs, double *session_us, double *receipt_us);
 /* Time from the moment a tick is due to the scheduler, median of `ticks`. */
 double inside_preempt_us(uint32_t id, unsigned ticks);
 

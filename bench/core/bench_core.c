@@ -15,6 +15,7 @@
 #define TICKS       1000
 #define TRACED_RUNS 5000
 #define SEALED_RUNS 4000
+#define BATCHES     501
 
 enum { JS = 1, WASM, SPIN };
 
@@ -141,6 +142,10 @@ int main(void)
                   "its own %.2f, OHTTP %.2f\n",
                   sealed[MODE_PLAIN], sealed[MODE_SESSION], sealed[MODE_SESSION_AES],
                   sealed[MODE_RECEIPT], sealed[MODE_OHTTP]);
+    double session32, receipt32;
+    inside_batches(WASM, BATCHES, &session32, &receipt32);
+    (void)fprintf(stderr, "32 calls at once, each: session %.2f us, with receipts %.2f\n",
+                  session32, receipt32);
     double preempt = inside_preempt_us(SPIN, TICKS);
 
     (void)printf("{\"core_js_fresh_us\": %.2f, \"core_js_reused_us\": %.2f, "
@@ -149,11 +154,12 @@ int main(void)
                  "\"preempt_us\": %.2f, \"restored_pages\": %.0f, "
                  "\"sealed_session_us\": %.2f, \"sealed_session_aes_us\": %.2f, "
                  "\"sealed_receipt_us\": %.2f, \"sealed_ohttp_us\": %.2f, "
-                 "\"sealed_plain_us\": %.2f}\n",
+                 "\"sealed_plain_us\": %.2f, \"sealed_session_c32_us\": %.2f, "
+                 "\"sealed_receipt_c32_us\": %.2f}\n",
                  js_fresh.p50_us, js_reused.p50_us, wasm_fresh.p50_us, syscalls, metering_kernels,
                  metering_calls, preempt, js_fresh.pages, sealed[MODE_SESSION],
                  sealed[MODE_SESSION_AES], sealed[MODE_RECEIPT], sealed[MODE_OHTTP],
-                 sealed[MODE_PLAIN]);
+                 sealed[MODE_PLAIN], session32, receipt32);
     free(text);
     return 0;
 }

@@ -21,8 +21,15 @@ const char *plat_domain(void);
 enum plat_role { PLAT_WORKER = 1, PLAT_KEEPER = 2 };
 enum plat_role plat_role(void);
 void plat_doorbell_ring(void); /* wake the host */
+/* Where ringing is dear it is put off, so that one ring tells of many messages: called between
+ * pieces of work; `now`: before a sleep or the end. */
+void plat_doorbell_settle(bool now);
 /* Sleep until the host rings, the tick fires, or timeout_ns (negative: no timeout) is over. */
 void plat_doorbell_wait(int64_t timeout_ns);
+
+/* How long a core may look for its next message before it sleeps, because sleeping and waking cost
+ * more here; 0: sleep at once. */
+uint64_t plat_spin_ns(void);
 
 /* --- time: monotonic, from the processor's counter; no system call --- */
 uint64_t plat_now_ns(void);
@@ -54,8 +61,9 @@ struct plat_image {
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
 bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
 void plat_image_destroy(struct plat_image *image);
-/* Maps it private and read-only at `at` (inside a reservation), dropping what was there. */
-bool plat_image_map(const struct plat_image *image, void *at);
+/* Maps it private at `at` (inside a reservation), dropping what was there: PLAT_READ, or
+ * PLAT_READ_WRITE where some of it is to be changed first. */
+bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access);
 
 /* --- write faults and pre-emption; handlers run on a signal stack: no allocation, no locks --- */
 /* A write to a read-only page at `address`. True: made writable, go on. False: a fault of the core.

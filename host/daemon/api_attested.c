@@ -5,6 +5,7 @@
  */
 #include "daemon.h"
 
+#include "base64url.h"
 #include "statement.h"
 
 #include <sodium.h>
@@ -138,8 +139,7 @@ static bool read_nonce(struct call *call, uint8_t nonce[STATEMENT_NONCE_MAX], si
     if (!call->query || !strstr(call->query, "nonce="))
         return true;
     if (call_query(call, "nonce", text, sizeof text) &&
-        sodium_base642bin(nonce, STATEMENT_NONCE_MAX, text, strlen(text), NULL, size, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+        base64url_decode(span_of_text(text), nonce, STATEMENT_NONCE_MAX, size) == TFAAS_OK &&
         *size >= STATEMENT_NONCE_MIN)
         return true;
     call_problem(call, 400, NULL, "nonce: %u to %u bytes as base64url without padding are expected",

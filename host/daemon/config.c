@@ -227,6 +227,8 @@ static enum key_result set_key(struct config *c, const char *key, const char *va
         return RESULT(set_number(value, 0, 1000000, &c->max_connections_per_ip));
     if (IS("worker_memory_max"))
         return RESULT(config_quantity(value, &c->worker_memory_max));
+    if (IS("tender"))
+        return RESULT(set_text(value, c->tender, sizeof c->tender));
     if (IS("evidence"))
         return RESULT(evidence_name_ok(value) && set_text(value, c->evidence, sizeof c->evidence));
     if (IS("keepers"))

@@ -19,6 +19,7 @@ struct config {
     uint64_t read_timeout_ns, write_timeout_ns, exec_timeout_ns, idle_timeout_ns;
     uint64_t max_body, queue_max, max_connections, max_connections_per_ip;
     uint64_t worker_memory_max;
+    char tender[16];   /* its name, "auto", or "": the first there is */
     char evidence[32]; /* a source (host/evidence), "auto" or "none" */
     uint64_t keepers;
 };

@@ -44,6 +44,7 @@ static const char usage[] =
     "  --state DIR              folder of the store and its keys; made when absent\n"
     "  --config FILE            settings, one `key = value` per line\n"
     "  --core PATH              the core (default: tfaas-core beside this program)\n"
+    "  --tender TENDER          process (default), kvm, or auto: kvm where it works\n"
     "  --evidence SOURCE        auto, simulated, configfs-tsm, sev-guest, tdx-guest or none\n"
     "  --allow-weaker-sandbox   start although a layer of the cage is missing here\n"
     "  --help, --version\n"
@@ -56,6 +57,7 @@ enum option_code {
     OPTION_STATE,
     OPTION_CONFIG,
     OPTION_CORE,
+    OPTION_TENDER,
     OPTION_EVIDENCE,
     OPTION_WEAKER,
     OPTION_HELP,
@@ -67,6 +69,7 @@ static const struct option options[] = {
     {"state", required_argument, NULL, OPTION_STATE},
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"core", required_argument, NULL, OPTION_CORE},
+    {"tender", required_argument, NULL, OPTION_TENDER},
     {"evidence", required_argument, NULL, OPTION_EVIDENCE},
     {"allow-weaker-sandbox", no_argument, NULL, OPTION_WEAKER},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -75,7 +78,7 @@ static const struct option options[] = {
 };
 
 struct arguments {
-    const char *listen, *state, *config, *core, *evidence;
+    const char *listen, *state, *config, *core, *tender, *evidence;
     bool weaker;
 };
 
@@ -96,6 +99,9 @@ static int read_options(int argc, char **argv, struct arguments *a)
             break;
         case OPTION_CORE:
             a->core = optarg;
+            break;
+        case OPTION_TENDER:
+            a->tender = optarg;
             break;
         case OPTION_EVIDENCE:
             a->evidence = optarg;
@@ -150,6 +156,8 @@ static tfaas_status_t configure(struct config *c, const struct arguments *a,
     if (status == TFAAS_OK && a->evidence && !evidence_name_ok(a->evidence))
         return error_set(error, TFAAS_BAD_REQUEST, "--evidence: unknown source \"%.40s\"",
                          a->evidence);
+    if (a->tender)
+        (void)snprintf(c->tender, sizeof c->tender, "%s", a->tender);
     if (a->evidence)
         (void)snprintf(c->evidence, sizeof c->evidence, "%s", a->evidence);
     if ((a->state && strlen(a->state) >= sizeof c->state_dir) ||
@@ -208,6 +216,28 @@ static tfaas_status_t put_sample(struct daemon *d, struct tfaas_error *error)
         status = store_put_package(d->store, SAMPLE_IMAGE, bytes, size, digest, error);
     free(bytes);
     return status == TFAAS_OK ? status : error_wrap(error, "cannot keep the sample function");
+}
+
+/* By name; "": the first; "auto": from the end of the list the first that works here. */
+static tfaas_status_t choose_tender(struct daemon *d, const struct tender_ops *const *tenders,
+                                    struct tfaas_error *error)
+{
+    char why[1000];
+    size_t count = 0;
+    while (tenders[count])
+        count++;
+    bool automatic = strcmp(d->config.tender, "auto") == 0;
+    for (size_t i = count; i-- > 0;) {
+        bool take = d->config.tender[0] == 0
+                        ? i == 0
+                        : strcmp(tenders[i]->name, d->config.tender) == 0 ||
+                              (automatic && (i == 0 || tenders[i]->probe(why, sizeof why)));
+        if (take) {
+            d->tender_ops = tenders[i];
+            return TFAAS_OK;
+        }
+    }
+    return error_set(error, TFAAS_BAD_REQUEST, "--tender: unknown tender \"%s\"", d->config.tender);
 }
 
 static tfaas_status_t open_tender(struct daemon *d, struct tfaas_error *error)
@@ -394,7 +424,7 @@ static void stop(struct daemon *d)
     config_free(&d->config);
 }
 
-int daemon_main(int argc, char **argv, const struct tender_ops *ops)
+int daemon_main(int argc, char **argv, const struct tender_ops *const *tenders)
 {
     static struct daemon d;
     struct arguments arguments = {0};
@@ -409,10 +439,11 @@ int daemon_main(int argc, char **argv, const struct tender_ops *ops)
         (void)fputs("tfaasd: libsodium did not start\n", stderr);
         return 70;
     }
-    d.tender_ops = ops;
     d.loop.epoll_fd = -1;
     d.listen_fd = -1;
     tfaas_status_t status = configure(&d.config, &arguments, &error);
+    if (status == TFAAS_OK)
+        status = choose_tender(&d, tenders, &error);
     if (status == TFAAS_OK)
         status = start(&d, &error);
     if (status != TFAAS_OK) {
@@ -421,7 +452,7 @@ int daemon_main(int argc, char **argv, const struct tender_ops *ops)
         return tfaas_status_exit(status);
     }
     daemon_log("version %s serves on %s:%s, tender %s (%s), %u functions", TFAAS_VERSION,
-               d.config.listen_host, d.config.listen_port, ops->name, d.layers,
+               d.config.listen_host, d.config.listen_port, d.tender_ops->name, d.layers,
                d.registry.function_count);
     bool good = run(&d);
     stop(&d);

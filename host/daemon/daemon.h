@@ -330,7 +330,7 @@ bool duplex_done(const struct call *call);
 void duplex_free(struct call *call);
 
 /* main loop (daemon.c) */
-int daemon_main(int argc, char **argv, const struct tender_ops *ops);
+int daemon_main(int argc, char **argv, const struct tender_ops *const *tenders);
 void daemon_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -15,11 +15,6 @@
 
 _Static_assert(BUNDLE_GRANT_SIZE == SEALED_GRANT_SIZE, "one form of grants");
 
-static struct span span_of_text(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 static size_t fill_env(const json_t *spec, struct bundle_pair *env)
 {
     size_t count = 0;

@@ -37,6 +37,8 @@ void keeper_free(struct keeper *keeper); /* after it */
 void keeper_tick(struct keeper *keeper);
 int keeper_timeout_ms(const struct keeper *keeper); /* until a tick has something to do */
 
+/* A worker is given an encapsulated call: its lease is for a number of them. */
+void keeper_call_counted(struct keeper *keeper, struct core_link *link);
 /* What the links tell (struct core_owner). serves: false for a core that only tries a deployment:
  * it gets grants and no lease. */
 void keeper_link_up(struct keeper *keeper, struct core_link *link, bool serves);

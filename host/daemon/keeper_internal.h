@@ -70,6 +70,7 @@ struct keeper_worker {
     struct kept report, request;   /* of the last HELLO */
     uint64_t began_ns, asked_ns, renew_ns, key_until_ns;
     uint64_t lease_until_s;
+    uint32_t calls; /* encapsulated ones, with the newest key */
     struct retry retry;
     TAILQ_ENTRY(keeper_worker) entry;
 };

@@ -47,6 +47,8 @@ static void on_lease(struct core_question *question, tfaas_status_t status, cons
     w->leased = w->was_leased = true;
     w->renew_ns = now + (left_s > 1 ? left_s : 2) * NS_PER_S / 2;
     if (w->new_key)
+        w->calls = 0;
+    if (w->new_key)
         w->key_until_ns = now + (k->key_life_s ? k->key_life_s : STATEMENT_KEY_LIFE_S) * NS_PER_S;
     retry_reset(&w->retry);
     k->leases++;
@@ -206,6 +208,16 @@ static void worker_hello(struct keeper_worker *w)
 }
 
 /* --- begin, end, time --- */
+
+void keeper_call_counted(struct keeper *k, struct core_link *link)
+{
+    struct keeper_worker *w = core_link_user(link);
+    if (!w || !w->leased || ++w->calls < KEEPER_CALLS_PER_KEY)
+        return;
+    w->calls = 0; /* if that fails, half of the lease is still there */
+    w->force_new = true;
+    w->renew_ns = k->options.hub->now_ns;
+}
 
 void worker_begin(struct keeper *k, struct core_link *link, bool serves)
 {

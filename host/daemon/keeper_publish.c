@@ -215,7 +215,8 @@ void attest_tick(struct keeper *k)
 static bool take_token(struct keeper *k)
 {
     uint64_t now = k->options.hub->now_ns;
-    uint64_t full = now - EVIDENCE_NONCE_NS * EVIDENCE_NONCE_BURST;
+    uint64_t burst = EVIDENCE_NONCE_NS * EVIDENCE_NONCE_BURST;
+    uint64_t full = now > burst ? now - burst : 0; /* the machine may have begun just now */
     if (k->tokens_ns < full)
         k->tokens_ns = full;
     if (k->tokens_ns + EVIDENCE_NONCE_NS > now)

@@ -80,6 +80,10 @@
 #define KEEPER_RETRY_MAX_NS (30 * NS_PER_S)
 #define KEEPER_WORKER_MIN_NS                                                                       \
     (10 * NS_PER_S) /* one that gets no lease is replaced, not more often */
+/* Sealed calls after which a worker gets another key: at twice as many its lease is used up. */
+#ifndef KEEPER_CALLS_PER_KEY
+#define KEEPER_CALLS_PER_KEY (1u << 19)
+#endif
 #define KEEPER_GRANT_NS      (10 * NS_PER_S) /* a load waits for its grants */
 #define KEEPER_WAIT_NS       (8 * NS_PER_S)  /* a client waits for a statement */
 #define KEEPER_STALE_S       10u             /* how long a statement may be cached that is due */

@@ -1,10 +1,11 @@
 /*
- * main.c - tfaasd with the tender it is built for. Everything else is daemon.c, so that tests can
+ * main.c - tfaasd with the tenders it is built for. Everything else is daemon.c, so that tests can
  * run the same daemon over a fake core.
  */
 #include "daemon.h"
 
 int main(int argc, char **argv)
 {
-    return daemon_main(argc, argv, &tender_process);
+    static const struct tender_ops *const tenders[] = {&tender_process, &tender_kvm, NULL};
+    return daemon_main(argc, argv, tenders);
 }

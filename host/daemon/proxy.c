@@ -17,11 +17,6 @@
 
 static uint8_t head_bytes[TFAAS_PAYLOAD_MAX], head_scratch[HTTP_HEAD_MAX];
 
-static struct span span_text(const char *text)
-{
-    return (struct span){(const uint8_t *)text, strlen(text)};
-}
-
 /* --- identifiers --- */
 
 static void make_uuid(char *to)
@@ -191,10 +186,10 @@ static void add_forwarded(struct head_builder *b)
         else if (a->sa_family == AF_INET6)
             (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
                             text, sizeof text);
-        bhttp_field(&b->writer, span_text("x-forwarded-for"), span_text(text));
+        bhttp_field(&b->writer, span_of_text("x-forwarded-for"), span_of_text(text));
     }
     if (!b->forwarded_host && b->host)
-        bhttp_field(&b->writer, span_text("x-forwarded-host"), span_text(b->host));
+        bhttp_field(&b->writer, span_of_text("x-forwarded-host"), span_of_text(b->host));
 }
 
 /* Size of the head in head_bytes, or 0 after it has replied. */
@@ -210,12 +205,13 @@ static size_t make_head(struct call *call)
         (strcasecmp(b.connection, "keep-alive") == 0 || strcasecmp(b.connection, "close") == 0))
         b.connection = NULL;
     bhttp_begin_request(&b.writer, head_bytes, sizeof head_bytes, head_scratch, sizeof head_scratch,
-                        span_text(call->method), span_text("http"), span_text(b.host ? b.host : ""),
+                        span_of_text(call->method), span_of_text("http"),
+                        span_of_text(b.host ? b.host : ""),
                         (struct span){(const uint8_t *)path, (size_t)path_size});
     (void)MHD_get_connection_values_n(call->mhd, MHD_HEADER_KIND, add_field, &b);
     (void)snprintf(start, sizeof start, "%llu", (unsigned long long)call->start_realtime_ns);
-    bhttp_field(&b.writer, span_text("x-call-id"), span_text(call->call_id));
-    bhttp_field(&b.writer, span_text("x-start-time"), span_text(start));
+    bhttp_field(&b.writer, span_of_text("x-call-id"), span_of_text(call->call_id));
+    bhttp_field(&b.writer, span_of_text("x-start-time"), span_of_text(start));
     add_forwarded(&b);
     size_t size = bhttp_end(&b.writer);
     struct bhttp_head head;

@@ -58,5 +58,7 @@ struct tender_ops {
 };
 
 extern const struct tender_ops tender_process;
+/* The same core as a guest under /dev/kvm; tfaas-vm and tfaas-shim lie beside the core. */
+extern const struct tender_ops tender_kvm;
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every case of secrets.c under valgrind. A case passes when nothing is reported, a leak_ case when something is.
-# valgrind is no dependency of the build (78 MB installed): without it this is skipped. Ends with "N passed, N failed".
+# Without valgrind this is skipped. Ends with "N passed, N failed".
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$root/build/tests/ct

@@ -20,11 +20,17 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TFAASD = pathlib.Path(os.environ.get('TFAASD', ROOT / 'build' / 'tfaasd'))
+TENDER = os.environ.get('TENDER', '')  # process, kvm: what tfaasd is told; nothing: its default
 NAMESPACE = 'openfaas-fn'
 HANG = 60.0  # seconds: who has not answered by then hangs, however slow the machine is
 PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 36, 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 SANITIZER = re.compile(r'^.*(?:ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer).*$', re.M)
+
+
+def measured_as():
+    """The words that `tfaas core measure` takes for the tender under test."""
+    return ('--tender', TENDER) if TENDER else ()
 
 
 class Problem(Exception):
@@ -212,6 +218,8 @@ class Server:
             raise Problem(f'{TFAASD} is not built')
         command = [*self.wrapper, TFAASD, '--listen', f'127.0.0.1:{self.port}',
                    '--state', self.state]
+        if TENDER:
+            command += ['--tender', TENDER]
         self.process = spawn(command + self.arguments, self.log, self.env)
         if self.shared_port:
             time.sleep(1)  # whoever has the port would answer for this one

@@ -164,7 +164,8 @@ def test_nonces(t):
     t.equal(answer.header('Cache-Control'), 'no-store', 'caching of an answer to a nonce')
     t.true(nonce in unpack(answer)['key-statement'][1], 'the statement does not hold the nonce')
     t.true(nonce not in unpack(evidence(server))['key-statement'][1], 'it went to others')
-    for bad in ('', 'AAAA', 'A' * 200, 'AAECAwQFBgc=', 'AA%20AAAAAAAAAA', '+/' * 8):
+    for bad in ('', 'AAAA', 'A' * 200, 'AAECAwQFBgc=', 'AA%20AAAAAAAAAA', '+/' * 8,
+                'AAAAAAAAAAAAAAA%E1'):
         problem(t, evidence(server, f'?nonce={bad}'), 400, text='nonce')
     codes = collections.Counter()
     for _ in range(30):

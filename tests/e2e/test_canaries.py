@@ -48,7 +48,8 @@ def tfaas(*words, stdin=b'', code=0):
 
 
 def measurement():
-    return tfaas('core', 'measure', str(lib.TFAASD.with_name('tfaas-core'))).decode().strip()
+    return tfaas('core', 'measure', str(lib.TFAASD.with_name('tfaas-core')),
+                 *lib.measured_as()).decode().strip()
 
 
 class Stage:
@@ -158,6 +159,7 @@ class Traffic:
                                     form=form, fields=[self.field])
                 self.count += reply.body == self.body
             self.stage.server.invoke('cat', self.plain)
+            self.stop.wait(0.02)  # the search wants the interpreter too
 
 
 def look(stage, places):

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 
-from lib import TFAASD, request
+from lib import TFAASD, measured_as, request
 from test_attested import core_pids
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def tfaas(*arguments, stdin=b''):
 
 
 def measurement():
-    return tfaas('core', 'measure', CORE)[1].decode().strip()
+    return tfaas('core', 'measure', CORE, *measured_as())[1].decode().strip()
 
 
 def trust():

@@ -113,7 +113,7 @@ def test_changed_answers(t):
     """Every region of an answer, by every form: not one changed bit is accepted."""
     table = setup(t)
     for form in ('whole', 'chunked'):
-        for at in (0, 20, 31, 32, 40, -17, -1):
+        for at in (0, 20, 40, -17, -1):
             def change(request, go, at=at):
                 reply = go()
                 return reply.changed(flip(reply.body, at))
@@ -225,7 +225,7 @@ def test_plain_answers(t):
         t.true(sum(one.is_call for one in seen) <= 2, f'{error}: sent {len(seen)} times')
     wrong = on_call(lambda request, go: Reply(200, 'message/ohttp-chunked-res', go().body))
     table.refused('another type', wrong, 'downgrade', '--form', 'whole')
-    errors = on_call(lambda request, go: Reply(500, 'message/ohttp-res', go().body[:-1] + b'x'))
+    errors = on_call(lambda request, go: Reply(500, 'message/ohttp-res', flip(go().body, -1)))
     table.refused('a sealed type with an error', errors, 'response_not_authentic',
                   '--form', 'whole')
 
@@ -357,10 +357,13 @@ class Talk:
                      ('ok', f'{BODY} first'.encode(), form), f'{what}: {answer}')
 
     def call(self, hook, **options):
-        self.gateway.hook = hook
+        self.gateway.hook = on_call(hook) if hook else None
         return self.client.call('echo', BODY.encode(), **options)
 
     def refused(self, what, hook, error, **options):
+        """The client may make another session first: the attack is on a call in one."""
+        if self.call(None).form != library.SESSION:
+            self.good('a session again')
         answer = self.call(hook, **options)
         self.t.equal((answer.error, answer.body), (error, b''), f'{what}: {answer}')
         self.t.equal(self.client.exit_code(error), Table.codes[error], f'exit code of {error}')

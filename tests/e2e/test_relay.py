@@ -191,13 +191,13 @@ def test_damaged_evidence(t):
                                               evidence_with(go(), **changed))) as gateway:
                 found, code = r.verify(gateway.url, '--no-nonce')
                 t.true(found['verdict'] in errors and code == 5, f'{what}: {found}')
-        for at in range(0, len(quote), 13):
+        for at in range(0, len(quote), 23):
             at_evidence(f'byte {at} of the evidence', 'evidence_form', 'evidence_signature',
                         evidence=flip(quote, at))
-        for at in range(0, len(statement), 29):
+        for at in range(0, len(statement), 43):
             at_evidence(f'byte {at} of the key statement', 'evidence_form', 'statement_mismatch',
                         key_statement=flip(statement, at))
-        for at in range(0, len(domain), 37):
+        for at in range(0, len(domain), 71):
             with Gateway(server.port, on_path(DOMAIN, lambda request, go, at=at:
                                               go().changed(flip(domain, at)))) as gateway:
                 found, code = r.verify(gateway.url, '--no-nonce')
@@ -343,7 +343,7 @@ def test_receipts_of_others(t):
         check('with evidence of another', 'receipt_lease', files[:1], other)
         whole = pathlib.Path(files[0]).read_text().strip()
         raw = base64.urlsafe_b64decode(whole + '=' * (-len(whole) % 4))
-        for at in range(0, len(raw), 61):
+        for at in range(0, len(raw), 97):
             path = r.folder / 'changed.receipt'
             path.write_text(base64.urlsafe_b64encode(flip(raw, at)).decode().rstrip('='))
             done = r.tfaas('receipt', 'verify', str(path), '--evidence', bundles[one], *r.trust)

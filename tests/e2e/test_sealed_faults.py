@@ -46,8 +46,9 @@ def two_keepers(t):
 
 
 def next_core(t, server, known):
-    return until(t, 'another core', lambda: [pid for pid in core_pids(server)
-                                             if pid not in known])[0]
+    end = time.monotonic() + 20
+    while not set(core_pids(server)) - set(known):  # without a pause: the moment counts
+        t.true(time.monotonic() < end, 'no other core')
 
 
 def test_a_second_keeper_without_keys_does_not_take_over(t):
@@ -56,11 +57,11 @@ def test_a_second_keeper_without_keys_does_not_take_over(t):
     t.status(put_sealed_secret(server, 'token', b'kept'), 202)
     before = key_of(server)
     os.kill(second, signal.SIGKILL)
-    fresh = next_core(t, server, (active, second))
-    os.kill(fresh, signal.SIGSTOP)
+    next_core(t, server, (active, second))
+    os.kill(server.pid, signal.SIGSTOP)  # tfaasd learns both at once: one is there, one is gone
     os.kill(active, signal.SIGKILL)
-    until(t, 'the end of the first', lambda: active not in core_pids(server))
-    os.kill(fresh, signal.SIGCONT)
+    time.sleep(0.2)
+    os.kill(server.pid, signal.SIGCONT)
     t.equal(key_of(server), before, 'the sealing key')
     server.deploy_js('reader', READ, secrets=['token'])
     usable(t, server, 'kept')
@@ -142,11 +143,11 @@ def test_full_disk_while_a_key_is_saved(t):
             break
     t.true(refused, 'every key was told, and the disk is full')
     t.equal(server.invoke('plain').text, 'fine', 'calls go on')
-    os.kill(core_pids(server)[0], signal.SIGKILL)
-    for name, key in told.items():
-        until(t, name, lambda name=name: server.request(
-            'GET', sealed.DOMAIN + f'?namespace={name}').status == 200)
-        t.equal(sealed.domain_of(server, name)[0], key, f'the key of {name}')
+    kill(core_pids(server))
     filler.unlink()
+    for name, key in list(told.items())[:20]:
+        until(t, name, lambda name=name: server.request(
+            'GET', sealed.DOMAIN + f'?namespace={name}').status == 200, 20)
+        t.equal(sealed.domain_of(server, name)[0], key, f'the key of {name}')
     until(t, 'the key of one that was refused', lambda: server.request(
         'GET', sealed.DOMAIN + f'?namespace={refused[0]}').status == 200, 20)

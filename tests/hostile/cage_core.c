@@ -27,6 +27,14 @@ void random_bytes(uint8_t *to, size_t size)
     plat_entropy(to, size);
 }
 
+/* What a core in a machine does before it may be copied: this one is none. */
+void random_forget(void) {}
+void cache_wipe(void) {}
+void cache_take(const uint8_t seed[32])
+{
+    (void)seed;
+}
+
 #ifdef CAGE_WITHOUT_FILTER
 bool filter_install(enum filter_who who)
 {
@@ -75,7 +83,7 @@ static int64_t try_image(void)
     struct plat_image image;
     uint8_t *at = plat_reserve(sizeof(content));
     if (at == NULL || !plat_image_create(&image, content, sizeof(content), sizeof(content)) ||
-        !plat_image_map(&image, at)) {
+        !plat_image_map(&image, at, PLAT_READ)) {
         return -ENOMEM;
     }
     plat_protect(at, sizeof(content), PLAT_READ_WRITE);

@@ -4,13 +4,14 @@
  * with copies until then, and with a copied keeper, is shown too (THREAT-MODEL.md says it).
  */
 /* clang-format off */
-/* needs: core tests/support/core_child.c tests/support/core_test.c flags: -D_GNU_SOURCE -Wl,--wrap=message_handle,--wrap=filter_install */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/sealed_client.c flags: -D_GNU_SOURCE -Wl,--wrap=message_handle,--wrap=filter_install */
 /* clang-format on */
 #include "core_test.h"
 
 #include "cbor.h"
 #include "plat/linux/filter.h"
 #include "plat/linux/linux.h"
+#include "sealed_client.h"
 #include "statement.h"
 
 #include <fcntl.h>
@@ -263,6 +264,60 @@ static void copies_in_step_last_one_key_life(void)
     core_child_stop(&keeper.core);
 }
 
+static void config_of(const struct said *certified, struct ohttp_key_config *config)
+{
+    struct cursor cursor = cursor_of(certified->bytes, certified->size);
+    struct span statement, signature;
+    struct lease lease;
+    const char *why = "";
+    (void)cbor_map(&cursor);
+    (void)cbor_uint(&cursor);
+    CHECK(envelope_split(cbor_bytes(&cursor), &statement, &signature, &why) == TFAAS_OK &&
+              lease_read(statement, &lease, &why) == TFAAS_OK &&
+              ohttp_read_key_config(lease.key_configuration, config, &why) == TFAAS_OK,
+          "%s", why);
+}
+
+/* The nonce of a sealed answer: the first bytes of it. */
+static void nonce_of(struct core_child *core, struct client_call *call, uint8_t nonce[32])
+{
+    struct client_answer answer;
+    CHECK(client_run(core, TFAAS_FUNCTION_ANY, call, 1000000000, &answer), "the core is gone");
+    CHECK(answer.core.size > 32, "no sealed answer");
+    memcpy(nonce, answer.core.bytes, 32);
+    free(answer.core.bytes);
+}
+
+/* Both open one request and seal under one key: with one nonce, two answers that differ would give
+ * away what they hold, and let the host forge. */
+static void copies_answer_with_nonces_of_their_own(void)
+{
+    struct subject keeper, worker;
+    struct core_child clone;
+    struct ohttp_key_config config;
+    start(&keeper, PLAT_KEEPER);
+    know_domain(&keeper.core);
+    start(&worker, PLAT_WORKER);
+    CHECK_STATUS(hello(&worker.core, true, &a), TFAAS_OK);
+    CHECK_STATUS(ask(&keeper.core, TFAAS_OP_CERTIFY, a.bytes, a.size, &b), TFAAS_OK);
+    CHECK_STATUS(ask(&worker.core, TFAAS_OP_LEASE, b.bytes, b.size, &c), TFAAS_OK);
+    config_of(&b, &config);
+    copy(&worker, &clone);
+    for (unsigned form = TFAAS_SEALING_OHTTP; form <= TFAAS_SEALING_CHUNKED; form++) {
+        /* A method that is not served: the core's own sealed answer, no function needed. */
+        struct client_call call = {.form = form, .method = "TRACE"};
+        uint8_t first[32], second[32];
+        client_seal(&call, &config);
+        nonce_of(&worker.core, &call, first);
+        nonce_of(&clone, &call, second);
+        CHECK(memcmp(first, second, sizeof first) != 0, "form %u: one nonce for two answers", form);
+        free(call.sealed);
+    }
+    stop(&clone);
+    core_child_stop(&worker.core);
+    core_child_stop(&keeper.core);
+}
+
 /* --- a copied keeper --- */
 
 /* It has the identity, so it certifies like the first. It cannot take over a chain that went on
@@ -298,6 +353,40 @@ static void copied_keeper(void)
     core_child_stop(&keeper.core);
 }
 
+/* { 1: report, 2: enc, ... } */
+static struct span enc_of(const struct said *given)
+{
+    struct cursor cursor = cursor_of(given->bytes, given->size);
+    (void)cbor_map(&cursor);
+    (void)cbor_uint(&cursor);
+    (void)cbor_bytes(&cursor);
+    (void)cbor_uint(&cursor);
+    return cbor_bytes(&cursor);
+}
+
+/* Two states sealed with one ephemeral key would be one key stream over two texts: a domain more in
+ * one of them moves all sealing keys, and names that the host chose give them away. */
+static void copied_keepers_seal_with_keys_of_their_own(void)
+{
+    static const uint8_t other[] = "\xa1\x01\x65other";
+    struct subject keeper, peer;
+    struct core_child clone;
+    start(&keeper, PLAT_KEEPER);
+    know_domain(&keeper.core);
+    copy(&keeper, &clone);
+    CHECK_STATUS(ask(&clone, TFAAS_OP_DOMAIN, other, sizeof other - 1, &a), TFAAS_OK);
+    start(&peer, PLAT_KEEPER);
+    CHECK_STATUS(ask(&peer.core, TFAAS_OP_HANDOVER_ASK, "\xa0", 1, &a), TFAAS_OK);
+    CHECK_STATUS(ask(&keeper.core, TFAAS_OP_HANDOVER_GIVE, a.bytes, a.size, &b), TFAAS_OK);
+    CHECK_STATUS(ask(&clone, TFAAS_OP_HANDOVER_GIVE, a.bytes, a.size, &c), TFAAS_OK);
+    struct span first = enc_of(&b), second = enc_of(&c);
+    CHECK(first.size == 32 && second.size == 32 && memcmp(first.data, second.data, 32) != 0,
+          "copies hand over under one key");
+    stop(&clone);
+    core_child_stop(&peer.core);
+    core_child_stop(&keeper.core);
+}
+
 int main(int argc, char **argv)
 {
     core_test_prepare();
@@ -306,7 +395,9 @@ int main(int argc, char **argv)
         {"both copies lose their lease", both_copies_lose_their_lease},
         {"copies of a fresh worker too", copies_of_a_fresh_worker_too},
         {"copies in step last one key life", copies_in_step_last_one_key_life},
+        {"copies answer with nonces of their own", copies_answer_with_nonces_of_their_own},
         {"copied keeper", copied_keeper},
+        {"copied keepers seal with keys of their own", copied_keepers_seal_with_keys_of_their_own},
     };
     return CHECK_MAIN(cases, argc, argv);
 }

@@ -350,24 +350,25 @@ static void cancelled_while_waiting(void)
     CHECK(sequence_now() == sequence + 1, "a gap");
 }
 
-/* Nothing of a call stays but its 16 bytes in the replay store: 100 bytes each would show. */
+/* Nothing of a call stays but its 16 bytes in the replay store: 256 bytes each would show, what the
+ * allocator holds back (it swings by 3 MiB) does not. */
 static void memory_does_not_grow(void)
 {
-    enum { ROUNDS = 200, CALLS = 60 };
+    enum { WARM = 300, ROUNDS = 300, CALLS = 60 };
     uint64_t sequence = sequence_now();
     unsigned largest = 0;
     long before = 0;
-    for (unsigned round = 0; round < 2 * ROUNDS; round++) {
-        if (round == ROUNDS)
+    for (unsigned round = 0; round < WARM + ROUNDS; round++) {
+        if (round == WARM)
             before = core_test_memory_kib(&sealed_core, "Private_Dirty");
         run_many(CALLS, round % 7);
         sequence = check_many(CALLS, sequence, &largest);
     }
     long after = core_test_memory_kib(&sealed_core, "Private_Dirty");
-    CHECK(after <= before + ROUNDS * CALLS * 100 / 1024, "private memory: %ld KiB, then %ld KiB",
+    CHECK(after <= before + ROUNDS * CALLS * 256 / 1024, "private memory: %ld KiB, then %ld KiB",
           before, after);
-    (void)printf("       %ld KiB private after %d calls, %ld KiB after %d\n", before,
-                 ROUNDS * CALLS, after, 2 * ROUNDS * CALLS);
+    (void)printf("       %ld KiB private after %d calls, %ld KiB after %d\n", before, WARM * CALLS,
+                 after, (WARM + ROUNDS) * CALLS);
 }
 
 /* A client that waits alone gets its receipt at once: not when a millisecond is over. */

@@ -157,6 +157,11 @@ void random_bytes(uint8_t *to, size_t size)
     memcpy(to, &count, size < sizeof(count) ? size : sizeof(count));
 }
 
+void random_fresh(uint8_t *to, size_t size)
+{
+    random_bytes(to, size);
+}
+
 /* --- one call --- */
 
 /* The key is derived, so that a run can be repeated. */

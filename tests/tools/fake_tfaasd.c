@@ -7,5 +7,6 @@
 
 int main(int argc, char **argv)
 {
-    return daemon_main(argc, argv, &tender_fake);
+    static const struct tender_ops *const tenders[] = {&tender_fake, NULL};
+    return daemon_main(argc, argv, tenders);
 }

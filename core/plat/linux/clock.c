@@ -66,6 +66,15 @@ const char *plat_clock_prepare(void)
     return NULL;
 }
 
+void plat_clock_machine(uint64_t tsc_khz)
+{
+    if (tsc_khz == 0) {
+        plat_abort("the rate of the time stamp counter is not known");
+    }
+    base = (struct reading){__rdtsc(), last_ns};
+    rate = (UINT64_C(1000000) << 32) / tsc_khz;
+}
+
 uint64_t plat_now_ns(void)
 {
     const uint64_t counter = __rdtsc();

@@ -4,6 +4,8 @@
  */
 #include "linux.h"
 
+#include "plat/shim/guest.h"
+
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
@@ -14,7 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EXIT_FAULT 70 /* as TFAAS_INTERNAL */
+#define EXIT_FAULT      70 /* as TFAAS_INTERNAL */
+#define MACHINE_SPIN_NS 100000u
+#define MACHINE_BELL_NS 30000u /* a ring costs about as much */
 
 void (*plat_on_abort)(const char *reason);
 
@@ -29,7 +33,7 @@ const char *plat_linux_prepare(void)
     if (mallopt(M_ARENA_MAX, 1) != 1) {
         return "the C library's allocator cannot be bounded";
     }
-    const char *why = plat_clock_prepare();
+    const char *why = plat_machine ? NULL : plat_clock_prepare();
     if (why == NULL) {
         why = plat_context_prepare();
     }
@@ -42,10 +46,15 @@ const char *plat_linux_prepare(void)
 void plat_linux_attach(void *mapped_window)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    if (!plat_machine && getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
         memory_max = limit.rlim_cur;
     }
     window = mapped_window;
+}
+
+void plat_linux_memory_max(uint64_t bytes)
+{
+    memory_max = bytes;
 }
 
 static enum plat_role role = PLAT_WORKER;
@@ -85,8 +94,26 @@ void *plat_window(void)
     return window;
 }
 
+static bool bell_due;
+static uint64_t bell_due_ns;
+
+void plat_doorbell_settle(bool now)
+{
+    if (bell_due && (now || plat_now_ns() >= bell_due_ns)) {
+        bell_due = false;
+        guest_bell();
+    }
+}
+
 void plat_doorbell_ring(void)
 {
+    if (plat_machine) {
+        if (!bell_due) {
+            bell_due = true;
+            bell_due_ns = plat_now_ns() + MACHINE_BELL_NS;
+        }
+        return;
+    }
     const uint64_t one = 1;
     /* EAGAIN: the counter is full, so the host has been rung already. */
     if (write(WORKER_BELL_FD, &one, sizeof(one)) < 0 && errno != EAGAIN) {
@@ -96,6 +123,11 @@ void plat_doorbell_ring(void)
 
 void plat_doorbell_wait(int64_t timeout_ns)
 {
+    if (plat_machine) {
+        plat_doorbell_settle(true);
+        guest_wait(timeout_ns);
+        return;
+    }
     uint64_t count;
     if (timeout_ns >= 0) {
         struct pollfd ring = {.fd = WORKER_RING_FD, .events = POLLIN};
@@ -111,8 +143,19 @@ void plat_doorbell_wait(int64_t timeout_ns)
     }
 }
 
+uint64_t plat_spin_ns(void)
+{
+    return plat_machine ? MACHINE_SPIN_NS : 0; /* a sleep there is two world switches */
+}
+
 void plat_entropy(uint8_t *to, size_t size)
 {
+    if (plat_machine) {
+        if (!guest_entropy(to, size)) {
+            plat_abort("the processor gives no entropy");
+        }
+        return;
+    }
     while (size > 0) {
         const long n = syscall(SYS_getrandom, to, size, 0);
         if (n < 0 && errno == EINTR) {
@@ -128,6 +171,10 @@ void plat_entropy(uint8_t *to, size_t size)
 
 void plat_exit(int code)
 {
+    if (plat_machine) {
+        plat_doorbell_settle(true);
+        guest_exit(code);
+    }
     _exit(code);
 }
 
@@ -138,5 +185,5 @@ void plat_abort(const char *reason)
     if (hook != NULL) {
         hook(reason);
     }
-    _exit(EXIT_FAULT);
+    plat_exit(EXIT_FAULT);
 }

@@ -1,19 +1,18 @@
 /*
  * libc.c - definitions that win over the C library's at the static link: time without a system
- * call, entropy from the core's generator, abort with a reason. Must never be linked into the
+ * call, entropy straight from the kernel, abort with a reason. Must never be linked into the
  * daemon.
  */
 #include "linux.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-
-/* core/random.c */
-void random_bytes(uint8_t *to, size_t size);
 
 /* The engine reads clocks tens of thousands of times while it compiles. */
 int clock_gettime(clockid_t clock, struct timespec *to)
@@ -41,11 +40,27 @@ int clock_gettime(clockid_t clock, struct timespec *to)
     return 0;
 }
 
+/* libsodium's ephemeral keys come from here: never from random.h, whose state a copied core has
+ * too, so that its copies would seal different texts under one key. */
 ssize_t getrandom(void *to, size_t size, unsigned flags)
 {
-    (void)flags;
-    random_bytes(to, size);
+    (void)flags; /* the filter lets 0 through only */
+    plat_entropy(to, size);
     return (ssize_t)size;
+}
+
+/* The engine asks once per thread block whether there is a signal stack. In a machine there is no
+ * kernel that could answer. */
+int sigaltstack(const stack_t *stack, stack_t *old)
+{
+    if (!plat_machine) {
+        return (int)syscall(SYS_sigaltstack, stack, old);
+    }
+    if (old != NULL) {
+        *old = (stack_t){0};
+        plat_signal_stack(&old->ss_sp, &old->ss_size);
+    }
+    return 0;
 }
 
 /* The link wraps abort, write and writev (-Wl,--wrap=...): what the engine's runtime writes to

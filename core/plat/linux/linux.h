@@ -37,6 +37,27 @@ const uint8_t *plat_linux_report_prepare(const uint8_t measurement[PLAT_MEASUREM
 void plat_linux_report_enter(const char *domain);
 bool plat_linux_attached(void);
 
+/* The core runs in a virtual machine over core/plat/shim: there is no Linux below, only the system
+ * calls that the shim knows. */
+extern bool plat_machine;
+void plat_clock_machine(
+    uint64_t tsc_khz); /* the rate, told by the tender; time goes on from here */
+void plat_linux_memory_max(uint64_t bytes);
+void plat_linux_report_take(const uint8_t measurement[PLAT_MEASUREMENT_SIZE],
+                            const uint8_t seed[32]);
+
+/* An interrupted state, whoever interrupted it: a signal of Linux or an exception of the shim. The
+ * handlers change pc and sp to divert. */
+struct plat_interrupted {
+    uint64_t pc, sp, flags;
+    uint64_t address, error; /* of a page fault */
+    bool page_fault;
+};
+void plat_on_fault(int signal_number, struct plat_interrupted *at);
+void plat_on_tick(struct plat_interrupted *at);
+/* Where the handlers run. */
+void plat_signal_stack(void **start, size_t *size);
+
 /* Stores the thread's kernel id into the C library's thread block (after a raw clone). */
 void plat_context_set_tid(int tid);
 

@@ -7,6 +7,7 @@
 #include "tfaas/version.h"
 #include "filter.h"
 #include "zygote.h"
+#include "plat/shim/guest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,9 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "zygote") == 0) {
         zygote_main(argv[2]);
+    }
+    if (argc == 2 && strcmp(argv[1], "vm") == 0) {
+        guest_main();
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("tfaas-core " TFAAS_VERSION);

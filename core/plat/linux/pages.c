@@ -111,7 +111,8 @@ static bool run_to_memory(void *to, const uint8_t *from, size_t size, size_t at)
     return true;
 }
 
-/* Before the fork: private memory, which a worker shares by copy-on-write and not by a file. */
+/* Before the fork, and in a machine: private memory. A worker shares what was there before the fork
+ * by copy-on-write and not by a file. */
 static bool image_in_memory(struct plat_image *image, const void *from, size_t size, size_t total)
 {
     uint8_t *bytes = mmap(NULL, whole_pages(total), PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
@@ -120,7 +121,8 @@ static bool image_in_memory(struct plat_image *image, const void *from, size_t s
     }
     for_nonzero_runs(from, size, run_to_memory, bytes);
     plat_protect(bytes, whole_pages(total), PLAT_READ);
-    *image = (struct plat_image){.bytes = bytes, .size = total, .fd = -1};
+    *image = (struct plat_image){
+        .bytes = bytes, .size = total, .used = plat_machine ? whole_pages(total) : 0, .fd = -1};
     return true;
 }
 
@@ -148,7 +150,7 @@ bool plat_image_create(struct plat_image *image, const void *from, size_t size, 
     if (total == 0 || total > SIZE_MAX / 2 || size > total) {
         return false;
     }
-    if (!plat_linux_attached()) {
+    if (!plat_linux_attached() || plat_machine) {
         return image_in_memory(image, from, from ? size : 0, total);
     }
     const int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -173,16 +175,20 @@ void plat_image_destroy(struct plat_image *image)
     *image = (struct plat_image){.fd = -1};
 }
 
-bool plat_image_map(const struct plat_image *image, void *at)
+bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access)
 {
     const size_t size = whole_pages(image->size);
     if (image->fd >= 0) {
-        return mmap(at, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, image->fd, 0) == at;
+        const int write = access == PLAT_READ_WRITE ? PROT_WRITE : 0;
+        return mmap(at, size, PROT_READ | write, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, image->fd,
+                    0) == at;
     }
     if (!plat_commit(at, size)) {
         return false;
     }
     for_nonzero_runs(image->bytes, image->size, run_to_memory, at);
-    plat_protect(at, size, PLAT_READ);
+    if (access != PLAT_READ_WRITE) {
+        plat_protect(at, size, access);
+    }
     return true;
 }

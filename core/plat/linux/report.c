@@ -22,13 +22,18 @@ const uint8_t *plat_linux_report_prepare(const uint8_t of[PLAT_MEASUREMENT_SIZE]
     uint8_t seed[crypto_sign_SEEDBYTES];
     if (sodium_init() < 0)
         plat_abort("libsodium did not start");
-    memcpy(measurement, of, sizeof(measurement));
     plat_entropy(seed, sizeof(seed));
+    plat_linux_report_take(of, seed);
+    sodium_memzero(seed, sizeof(seed));
+    return root_key;
+}
+
+void plat_linux_report_take(const uint8_t of[PLAT_MEASUREMENT_SIZE], const uint8_t seed[32])
+{
+    memcpy(measurement, of, sizeof(measurement));
     if (crypto_sign_seed_keypair(root_key, root_secret, seed) != 0)
         plat_abort("the report key cannot be made");
-    sodium_memzero(seed, sizeof(seed));
     has_root = can_report = true;
-    return root_key;
 }
 
 void plat_linux_report_enter(const char *domain_name)

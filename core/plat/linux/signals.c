@@ -5,6 +5,8 @@
  */
 #include "linux.h"
 
+#include "plat/shim/guest.h"
+
 #include <cpuid.h>
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +20,9 @@
 #define RED_ZONE          128u
 #define UPCALL_ROOM       (24u * 1024) /* register save area and the scheduler's frames */
 #define RETRY_NS          100000u      /* another tick when there was no room to divert */
+
+/* A tick in a machine is an exit, an injected interrupt and a stretch of ring 0: dear. */
+#define MACHINE_TICK_NS 5000000u
 
 #define FAULT_WRITE     2 /* bits of the page fault error code */
 #define FAULT_FETCH     16
@@ -98,19 +103,17 @@ static void fault(const char *what, uintptr_t address, uintptr_t pc)
 }
 
 /* Makes the interrupted code continue in plat_upcall, or asks for another tick. */
-static void divert(ucontext_t *interrupted)
+static void divert(struct plat_interrupted *at)
 {
-    greg_t *registers = interrupted->uc_mcontext.gregs;
-    const uintptr_t sp = (uintptr_t)registers[REG_RSP];
-    if (!plat_context_has_room(sp, UPCALL_ROOM)) {
+    if (!plat_context_has_room(at->sp, UPCALL_ROOM)) {
         plat_tick_arm(RETRY_NS);
         return;
     }
-    uint64_t *frame = (uint64_t *)(sp - RED_ZONE) - 2;
-    frame[0] = (uint64_t)registers[REG_EFL];
-    frame[1] = (uint64_t)registers[REG_RIP];
-    registers[REG_RSP] = (greg_t)(uintptr_t)frame;
-    registers[REG_RIP] = (greg_t)(uintptr_t)&plat_upcall;
+    uint64_t *frame = (uint64_t *)(at->sp - RED_ZONE) - 2;
+    frame[0] = at->flags;
+    frame[1] = at->pc;
+    at->sp = (uintptr_t)frame;
+    at->pc = (uintptr_t)&plat_upcall;
 }
 
 void plat_trap_code(uintptr_t start, uintptr_t end)
@@ -137,56 +140,97 @@ void plat_untrap_code(void)
     trapped_start = trapped_end = 0;
 }
 
-static bool is_trapped(const ucontext_t *interrupted, uintptr_t address)
+static bool is_trapped(const struct plat_interrupted *at)
 {
-    return (interrupted->uc_mcontext.gregs[REG_ERR] & FAULT_FETCH) != 0 &&
-           address >= trapped_start && address < trapped_end;
+    return (at->error & FAULT_FETCH) != 0 && at->address >= trapped_start &&
+           at->address < trapped_end;
 }
 
-static void handle_fault(int number, siginfo_t *info, void *data)
+void plat_on_fault(int number, struct plat_interrupted *at)
 {
-    ucontext_t *interrupted = data;
-    const uintptr_t pc = (uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP];
-    const uintptr_t address = (uintptr_t)info->si_addr;
-    /* Sent by a process, no fault of this one: the address is whatever the sender says, trap number
-     * and error code are those of the last real fault. */
-    if (info->si_code <= 0) {
-        fault("a fault signal that no fault caused", address, pc);
-    }
-    if (number == SIGSEGV && interrupted->uc_mcontext.gregs[REG_TRAPNO] == TRAP_PAGE_FAULT) {
-        const bool write = (interrupted->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE) != 0;
+    if (at->page_fault) {
+        const bool write = (at->error & FAULT_WRITE) != 0;
         const int saved_errno = errno;
-        if (write && on_write_fault != NULL && on_write_fault(address)) {
+        if (write && on_write_fault != NULL && on_write_fault(at->address)) {
             errno = saved_errno;
             return;
         }
-        if (is_trapped(interrupted, address)) {
+        if (is_trapped(at)) {
             plat_untrap_code();
-            divert(interrupted);
+            divert(at);
             errno = saved_errno;
             return;
         }
-        fault(write ? "write fault" : "read fault", address, pc);
+        fault(write ? "write fault" : "read fault", at->address, at->pc);
     }
     fault(number == SIGSEGV   ? "protection fault"
           : number == SIGBUS  ? "bus error"
           : number == SIGFPE  ? "arithmetic fault"
           : number == SIGTRAP ? "breakpoint"
                               : "illegal instruction",
-          address, pc);
+          at->address, at->pc);
+}
+
+void plat_on_tick(struct plat_interrupted *at)
+{
+    const int saved_errno = errno;
+    tick_armed = 0;
+    if (on_tick_fn != NULL && on_tick_fn(at->pc)) {
+        divert(at);
+    }
+    errno = saved_errno;
+}
+
+/* --- the same by Linux's signals --- */
+
+static struct plat_interrupted state_of(const ucontext_t *interrupted)
+{
+    const greg_t *registers = interrupted->uc_mcontext.gregs;
+    return (struct plat_interrupted){.pc = (uint64_t)registers[REG_RIP],
+                                     .sp = (uint64_t)registers[REG_RSP],
+                                     .flags = (uint64_t)registers[REG_EFL],
+                                     .error = (uint64_t)registers[REG_ERR]};
+}
+
+static void resume(ucontext_t *interrupted, const struct plat_interrupted *at)
+{
+    interrupted->uc_mcontext.gregs[REG_RIP] = (greg_t)at->pc;
+    interrupted->uc_mcontext.gregs[REG_RSP] = (greg_t)at->sp;
+}
+
+static void handle_fault(int number, siginfo_t *info, void *data)
+{
+    ucontext_t *interrupted = data;
+    struct plat_interrupted at = state_of(interrupted);
+    at.address = (uintptr_t)info->si_addr;
+    /* Sent by a process, no fault of this one: the address is whatever the sender says, trap number
+     * and error code are those of the last real fault. */
+    if (info->si_code <= 0) {
+        fault("a fault signal that no fault caused", at.address, at.pc);
+    }
+    at.page_fault =
+        number == SIGSEGV && interrupted->uc_mcontext.gregs[REG_TRAPNO] == TRAP_PAGE_FAULT;
+    plat_on_fault(number, &at);
+    resume(interrupted, &at);
 }
 
 static void handle_tick(int number, siginfo_t *info, void *data)
 {
     (void)number;
     (void)info;
-    ucontext_t *interrupted = data;
-    const int saved_errno = errno;
-    tick_armed = 0;
-    if (on_tick_fn != NULL && on_tick_fn((uintptr_t)interrupted->uc_mcontext.gregs[REG_RIP])) {
-        divert(interrupted);
-    }
-    errno = saved_errno;
+    struct plat_interrupted at = state_of(data);
+    plat_on_tick(&at);
+    resume(data, &at);
+}
+
+/* --- */
+
+static uint8_t *signal_stack;
+
+void plat_signal_stack(void **start, size_t *size)
+{
+    *start = signal_stack;
+    *size = SIGNAL_STACK_SIZE;
 }
 
 const char *plat_signals_prepare(void)
@@ -200,7 +244,11 @@ const char *plat_signals_prepare(void)
     if (memory == MAP_FAILED || mprotect(memory, PLAT_PAGE, PROT_NONE) != 0) {
         return "no memory for the signal stack";
     }
-    const stack_t stack = {.ss_sp = memory + PLAT_PAGE, .ss_size = SIGNAL_STACK_SIZE};
+    signal_stack = memory + PLAT_PAGE;
+    if (plat_machine) {
+        return guest_upcall_prepare(signal_stack + SIGNAL_STACK_SIZE);
+    }
+    const stack_t stack = {.ss_sp = signal_stack, .ss_size = SIGNAL_STACK_SIZE};
     if (sigaltstack(&stack, NULL) != 0) {
         return "the kernel refuses a signal stack";
     }
@@ -211,6 +259,9 @@ void plat_handlers(plat_write_fault_fn on_write, plat_tick_fn on_tick)
 {
     on_write_fault = on_write;
     on_tick_fn = on_tick;
+    if (plat_machine) {
+        return;
+    }
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigfillset(&action.sa_mask);
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
@@ -233,6 +284,10 @@ void plat_tick_arm(uint64_t ns)
         return;
     }
     tick_armed = 1;
+    if (plat_machine) {
+        guest_tick(ns < MACHINE_TICK_NS ? MACHINE_TICK_NS : ns);
+        return;
+    }
     const uint64_t us = ns / 1000 + 1; /* never zero: that would disarm */
     const struct itimerval timer = {
         .it_value = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)}};

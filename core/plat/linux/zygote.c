@@ -9,173 +9,40 @@
 #include "core.h"
 #include "tfaas/version.h"
 #include "filter.h"
+#include "spawn.h"
 #include "tfaas/abi.h"
 #include "zygote.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/landlock.h>
-#include <linux/sched.h>
-#include <poll.h>
-#include <signal.h>
-#include <sodium.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define PARKED_FD        16     /* received descriptors wait above this number */
 #define WORKER_FILES_MAX 16384u /* one per image */
 
 _Static_assert(sizeof(((struct control_message *)0)->text) == PLAT_DOMAIN_MAX + 1,
                "a domain is as long as the text of a message");
 
-struct child {
-    pid_t pid; /* 0: free */
-    uint32_t request;
-};
-
-static struct child children[CONTROL_WORKERS_MAX];
-static int worker_clone_flags;
-
-static void send_message(const struct control_message *message, int fd)
-{
-    struct iovec part = {(void *)(uintptr_t)message, sizeof(*message)};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        memset(&control, 0, sizeof(control));
-        packet.msg_control = &control;
-        packet.msg_controllen = sizeof(control);
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-    }
-    if (sendmsg(CONTROL_FD, &packet, MSG_NOSIGNAL) < 0) {
-        _exit(0); /* the tender is gone: nobody wants workers any more */
-    }
-}
-
-static void put_text(struct control_message *message, const char *text)
-{
-    const size_t size = strnlen(text, sizeof(message->text) - 1);
-    memcpy(message->text, text, size);
-    message->text[size] = '\0';
-}
-
-static void fail(const char *why) __attribute__((noreturn));
-static void fail(const char *why)
-{
-    struct control_message message = {.kind = CONTROL_FAILED};
-    put_text(&message, why);
-    send_message(&message, -1);
-    _exit(1);
-}
-
-static void on_abort(const char *reason)
-{
-    struct control_message message = {.kind = CONTROL_FAILED};
-    put_text(&message, reason);
-    send_message(&message, -1);
-}
-
-/* --- the cage, from inside --- */
-
-/* No file, and no port where the kernel knows of ports, for this process and its children. The
- * tender has checked that the kernel has landlock, or was told to do without. */
-static void close_landlock(void)
-{
-    const int version =
-        (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (version < 1) {
-        return;
-    }
-    struct {
-        uint64_t handled_access_fs, handled_access_net, scoped;
-    } rules = {.handled_access_fs = (UINT64_C(1) << 13) - 1};
-    size_t size = sizeof(rules.handled_access_fs);
-    if (version >= 2) {
-        rules.handled_access_fs |= UINT64_C(1) << 13; /* REFER */
-    }
-    if (version >= 3) {
-        rules.handled_access_fs |= UINT64_C(1) << 14; /* TRUNCATE */
-    }
-    if (version >= 4) {
-        rules.handled_access_net = 3; /* BIND_TCP, CONNECT_TCP */
-        size += sizeof(rules.handled_access_net);
-    }
-    if (version >= 5) {
-        rules.handled_access_fs |= UINT64_C(1) << 15; /* IOCTL_DEV */
-    }
-    if (version >= 6) {
-        rules.scoped = 3; /* abstract UNIX sockets, signals */
-        size += sizeof(rules.scoped);
-    }
-    const int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
-    if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) != 0) {
-        fail("landlock refuses a rule set that allows nothing");
-    }
-    close(fd);
-}
-
 static void close_zygote_cage(void)
 {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
-        fail("no_new_privs cannot be set");
-    }
-    close_landlock();
+    spawn_no_new_rights();
     if (!filter_install(ZYGOTE)) {
-        fail("the kernel refuses the zygote's system call filter");
+        spawn_fail("the kernel refuses the zygote's system call filter");
     }
 }
 
-static bool drop_capabilities(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    const struct __user_cap_data_struct none[2] = {{0}, {0}};
-    return syscall(SYS_capset, &header, none) == 0;
-}
-
-static bool limit(int resource, rlim_t most)
-{
-    struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)resource, &now) != 0) {
-        return false;
-    }
-    if (now.rlim_max > most) {
-        now.rlim_max = most;
-    }
-    now.rlim_cur = now.rlim_max;
-    return setrlimit((__rlimit_resource_t)resource, &now) == 0;
-}
-
-/* Everything between clone and core_serve. fds: window, ring, bell; all above PARKED_FD. */
-static void worker_main(enum plat_role role, const char *domain, const int fds[CONTROL_FDS_MAX])
-    __attribute__((noreturn));
-static void worker_main(enum plat_role role, const char *domain, const int fds[CONTROL_FDS_MAX])
+/* Everything between clone and core_serve. */
+static void worker_main(enum plat_role role, const char *domain, const int fds[CONTROL_FDS_MAX],
+                        bool own_pids) __attribute__((noreturn));
+static void worker_main(enum plat_role role, const char *domain, const int fds[CONTROL_FDS_MAX],
+                        bool own_pids)
 {
     plat_on_abort = NULL;
-    if ((worker_clone_flags & CLONE_NEWPID) != 0) {
+    if (own_pids) {
         plat_context_set_tid(1);
     }
     void *window = mmap(NULL, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
-    const bool closed = window != MAP_FAILED && dup3(fds[1], WORKER_RING_FD, O_CLOEXEC) >= 0 &&
-                        dup3(fds[2], WORKER_BELL_FD, O_CLOEXEC) >= 0 &&
-                        syscall(SYS_close_range, 0, WORKER_RING_FD - 1, 0) == 0 &&
-                        syscall(SYS_close_range, WORKER_BELL_FD + 1, ~0u, 0) == 0 &&
-                        limit(RLIMIT_NOFILE, WORKER_FILES_MAX) && limit(RLIMIT_NPROC, 1) &&
-                        drop_capabilities() && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
-    if (!closed) {
+    _Static_assert(WORKER_BELL_FD == WORKER_RING_FD + 1, "spawn_close_child");
+    if (window == MAP_FAILED || !spawn_close_child(&fds[1], WORKER_RING_FD) ||
+        !spawn_lower_rights(WORKER_FILES_MAX)) {
         _exit(WORKER_EXIT_NO_CAGE);
     }
     plat_linux_attach(window); /* asks for a limit, which the filter forbids */
@@ -187,185 +54,25 @@ static void worker_main(enum plat_role role, const char *domain, const int fds[C
     core_serve();
 }
 
-/* --- commands --- */
-
-static struct child *free_child(void)
-{
-    for (size_t i = 0; i < CONTROL_WORKERS_MAX; i++) {
-        if (children[i].pid == 0) {
-            return &children[i];
-        }
-    }
-    return NULL;
-}
-
-static void launch(uint32_t request, enum plat_role role, const char *domain,
-                   const int fds[CONTROL_FDS_MAX])
-{
-    struct child *child = free_child();
-    struct control_message answer = {.kind = CONTROL_REFUSED, .request = request, .a = EAGAIN};
-    int pidfd = -1;
-    if (child != NULL) {
-        plat_clock_refine();
-        const uint64_t before = plat_now_ns();
-        const long pid = syscall(SYS_clone, worker_clone_flags, NULL, &pidfd, NULL, NULL);
-        if (pid == 0) {
-            worker_main(role, domain, fds);
-        }
-        answer.a = (uint64_t)errno;
-        if (pid > 0) {
-            *child = (struct child){(pid_t)pid, request};
-            answer.kind = CONTROL_LAUNCHED;
-            answer.a = (uint64_t)pid;
-            answer.b = plat_now_ns() - before;
-        }
-    }
-    send_message(&answer, pidfd);
-    if (pidfd >= 0) {
-        close(pidfd);
-    }
-}
-
-static void reap(void)
-{
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (size_t i = 0; i < CONTROL_WORKERS_MAX; i++) {
-            if (children[i].pid == pid) {
-                const struct control_message message = {
-                    .kind = CONTROL_EXITED, .request = children[i].request, .a = (uint64_t)status};
-                children[i].pid = 0;
-                send_message(&message, -1);
-                break;
-            }
-        }
-    }
-}
-
-/* Takes the descriptors out of a packet; returns how many, all moved above PARKED_FD. */
-static int take_fds(struct msghdr *packet, int fds[CONTROL_FDS_MAX])
-{
-    int count = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(packet); c != NULL; c = CMSG_NXTHDR(packet, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const size_t here = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < here; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-            if (count < CONTROL_FDS_MAX) {
-                fds[count] = fcntl(fd, F_DUPFD_CLOEXEC, PARKED_FD);
-                count += fds[count] >= 0;
-            }
-            close(fd);
-        }
-    }
-    return count;
-}
-
-static void serve_command(void)
-{
-    struct control_message message;
-    struct iovec part = {&message, sizeof(message)};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int) * CONTROL_FDS_MAX)];
-    } control;
-    struct msghdr packet = {.msg_iov = &part,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = sizeof(control)};
-    const ssize_t size = recvmsg(CONTROL_FD, &packet, MSG_CMSG_CLOEXEC);
-    if (size < 0 && errno == EINTR) {
-        return;
-    }
-    if (size <= 0) {
-        _exit(0); /* the tender is gone */
-    }
-    int fds[CONTROL_FDS_MAX];
-    const int count = take_fds(&packet, fds);
-    if (size != sizeof(message) || message.kind != CONTROL_LAUNCH ||
-        (message.a != PLAT_WORKER && message.a != PLAT_KEEPER) || count != CONTROL_FDS_MAX ||
-        strnlen(message.text, sizeof(message.text)) == sizeof(message.text)) {
-        fail("the tender sent a command the zygote does not know");
-    }
-    launch(message.request, (enum plat_role)message.a, message.text, fds);
-    for (int i = 0; i < count; i++) {
-        close(fds[i]);
-    }
-}
-
-static void nothing(int number)
-{
-    (void)number;
-}
-
-static void serve(void)
-{
-    /* SIGCHLD is blocked except inside ppoll, so that no end of a worker is missed. */
-    sigset_t blocked, open;
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGCHLD);
-    const struct sigaction action = {.sa_handler = nothing};
-    if (sigprocmask(SIG_BLOCK, &blocked, &open) != 0 || sigaction(SIGCHLD, &action, NULL) != 0) {
-        fail("SIGCHLD cannot be taken");
-    }
-    sigdelset(&open, SIGCHLD);
-    for (;;) {
-        reap();
-        struct pollfd control = {.fd = CONTROL_FD, .events = POLLIN};
-        if (ppoll(&control, 1, NULL, &open) > 0) {
-            serve_command();
-        }
-    }
-}
-
-/* Capabilities in a user namespace of its own, or of the whole host, decide what clone may do. */
-static int choose_clone_flags(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct have[2] = {{0}, {0}};
-    if (syscall(SYS_capget, &header, have) == 0 && (have[0].effective >> CAP_SYS_ADMIN & 1) != 0) {
-        return (int)WORKER_CLONE_FLAGS_FULL;
-    }
-    return (int)WORKER_CLONE_FLAGS_WEAK;
-}
-
-/* 96 hex digits; one place decides what is measured (the tender), this one only takes it. */
-static bool read_measurement(const char *hex, uint8_t to[PLAT_MEASUREMENT_SIZE])
-{
-    size_t size;
-    const char *end;
-    return strlen(hex) == 2 * PLAT_MEASUREMENT_SIZE &&
-           sodium_hex2bin(to, PLAT_MEASUREMENT_SIZE, hex, strlen(hex), NULL, &size, &end) == 0 &&
-           size == PLAT_MEASUREMENT_SIZE;
-}
-
 void zygote_main(const char *measurement_hex)
 {
-    plat_on_abort = on_abort;
+    plat_on_abort = spawn_tell_failure;
     const char *why = plat_linux_prepare();
     if (why != NULL) {
-        fail(why);
+        spawn_fail(why);
     }
-    worker_clone_flags = choose_clone_flags();
+    spawn_prepare();
     close_zygote_cage();
     uint8_t measurement[PLAT_MEASUREMENT_SIZE];
-    if (!read_measurement(measurement_hex, measurement)) {
-        fail("the tender gave no measurement");
+    if (!spawn_read_measurement(measurement_hex, measurement)) {
+        spawn_fail("the tender gave no measurement");
     }
     const uint8_t *root = plat_linux_report_prepare(measurement);
     const uint64_t before = plat_now_ns();
     why = "the core cannot be made ready";
     if (!core_prepare(&why)) {
-        fail(why);
+        spawn_fail(why);
     }
-    struct control_message ready = {.kind = CONTROL_READY, .a = plat_now_ns() - before};
-    memcpy(ready.text, root, CONTROL_ROOT_SIZE);
-    memcpy(ready.text + CONTROL_ROOT_SIZE, TFAAS_VERSION, sizeof(TFAAS_VERSION));
-    send_message(&ready, -1);
-    serve();
-    fail("the zygote's loop ended");
+    const struct spawn_hooks hooks = {plat_clock_refine, worker_main};
+    spawn_serve(&hooks, root, TFAAS_VERSION, plat_now_ns() - before);
 }

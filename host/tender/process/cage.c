@@ -105,7 +105,8 @@ static void probe_namespaces(struct cage *cage)
 
 void cage_probe(struct cage *cage)
 {
-    *cage = (struct cage){.outside_uid = geteuid(), .outside_gid = getegid()};
+    *cage = (struct cage){
+        .outside_uid = geteuid(), .outside_gid = getegid(), .given_fds = {-1, -1, -1}};
     if (geteuid() == 0) {
         cage->outside_uid = OUTSIDE_ID_BASE + ((uint32_t)getpid() & 0xfffffffu);
         cage->outside_gid = cage->outside_uid;

@@ -16,7 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CAGE_CGROUPS 2 /* version 1 has memory and pids apart */
+#define CAGE_GIVEN_FDS 3
+#define CAGE_CGROUPS   2 /* version 1 has memory and pids apart */
 
 struct cage {
     int clone_flags;   /* the CLONE_NEW* that work here */
@@ -28,7 +29,11 @@ struct cage {
     uint64_t cores_memory_max;      /* all cores together, image files included; needs the cgroup */
     char cgroup[CAGE_CGROUPS][256]; /* folders the cores are put into; "" where none may be made */
     char measurement[97];           /* of the core's file, in hex: what the zygote is told */
-    char missing[512];              /* one line per missing layer; "" when all are there */
+    /* What is executed in it (NULL-terminated), and descriptors for it: at 5 and above; -1: none.
+     */
+    const char *arguments[4];
+    int given_fds[CAGE_GIVEN_FDS];
+    char missing[512]; /* one line per missing layer; "" when all are there */
 };
 
 /* Finds out, by trying, what this process may use. Puts up nothing. */

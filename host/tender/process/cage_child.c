@@ -155,8 +155,15 @@ static void drop_capabilities(const struct cage *cage)
     }
 }
 
-static void place_descriptors(int core_fd)
+static void place_descriptors(const struct cage *cage, int core_fd)
 {
+    int given[CAGE_GIVEN_FDS], first_closed = CORE_FD + 1;
+    for (int i = 0; i < CAGE_GIVEN_FDS; i++) {
+        given[i] = cage->given_fds[i];
+        if (given[i] >= 0 && (given[i] = fcntl(given[i], F_DUPFD_CLOEXEC, PARKED_FD)) < 0) {
+            fail("place descriptors");
+        }
+    }
     const int core = fcntl(core_fd, F_DUPFD_CLOEXEC, PARKED_FD);
     const int control = fcntl(control_socket, F_DUPFD_CLOEXEC, PARKED_FD);
     if (core < 0 || control < 0) {
@@ -167,8 +174,13 @@ static void place_descriptors(int core_fd)
         fail("place descriptors");
     }
     control_socket = CONTROL_FD;
+    for (int i = 0; i < CAGE_GIVEN_FDS && given[i] >= 0; i++) {
+        if (dup2(given[i], first_closed++) < 0) {
+            fail("place descriptors");
+        }
+    }
     if (syscall(SYS_close_range, 0, CONTROL_FD - 1, 0) != 0 ||
-        syscall(SYS_close_range, CORE_FD + 1, ~0u, 0) != 0) {
+        syscall(SYS_close_range, first_closed, ~0u, 0) != 0) {
         fail("close descriptors");
     }
 }
@@ -213,11 +225,8 @@ void cage_child(const struct cage *cage, int core_fd, int control, int go)
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
         fail("die with the parent");
     }
-    place_descriptors(core_fd);
-    char measurement[sizeof(cage->measurement)];
-    memcpy(measurement, cage->measurement, sizeof(measurement));
-    char *const argv[] = {"tfaas-core", "zygote", measurement, NULL};
+    place_descriptors(cage, core_fd);
     char *const environment[] = {NULL};
-    (void)syscall(SYS_execveat, CORE_FD, "", argv, environment, AT_EMPTY_PATH);
+    (void)syscall(SYS_execveat, CORE_FD, "", cage->arguments, environment, AT_EMPTY_PATH);
     fail("execute the core");
 }

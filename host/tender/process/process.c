@@ -3,6 +3,8 @@
  * forked from it. Must never give two workers the same window or doorbell, and never let a worker
  * outlive its owner.
  */
+#include "process.h"
+
 #include "cage.h"
 
 #include "../tender.h"
@@ -46,7 +48,8 @@ struct launched {
 
 struct tender {
     struct cage cage;
-    int core_fd;
+    const struct process_kind *kind;
+    int core_fd, run_fd;
     uint8_t measurement[SHA384_SIZE]; /* of what core_fd holds */
     struct stat measured;             /* core_fd when it was measured */
     uint8_t report_root[CONTROL_ROOT_SIZE];
@@ -164,7 +167,7 @@ static bool await(struct tender *tender, const bool *done, int timeout_ms)
 
 /* --- the zygote --- */
 
-static void describe(int status, char *how, size_t how_size)
+static void describe(const struct tender *tender, int status, char *how, size_t how_size)
 {
     if (WIFSIGNALED(status)) {
         const int number = WTERMSIG(status);
@@ -174,6 +177,11 @@ static void describe(int status, char *how, size_t how_size)
                                            : "");
     } else if (WIFEXITED(status)) {
         const int code = WEXITSTATUS(status);
+        const char *own = tender->kind->describe != NULL ? tender->kind->describe(code) : NULL;
+        if (own != NULL) {
+            (void)snprintf(how, how_size, "exit %d (%s)", code, own);
+            return;
+        }
         (void)snprintf(how, how_size, "exit %d%s", code,
                        code == 0                     ? ""
                        : code == WORKER_EXIT_NO_CAGE ? " (its cage could not be closed)"
@@ -195,7 +203,7 @@ static void end_zygote(struct tender *tender)
     while (waitid(P_PIDFD, (id_t)tender->zygote, &how, WEXITED) != 0 && errno == EINTR) {
     }
     if (tender->last_words[0] == '\0') { /* it could not say why itself */
-        describe(how.si_code == CLD_EXITED ? W_EXITCODE(how.si_status, 0) : how.si_status,
+        describe(tender, how.si_code == CLD_EXITED ? W_EXITCODE(how.si_status, 0) : how.si_status,
                  tender->last_words, sizeof(tender->last_words));
     }
     close(tender->zygote);
@@ -205,7 +213,7 @@ static void end_zygote(struct tender *tender)
 
 /* --- what is executed --- */
 
-static tfaas_status_t measure(struct tender *tender, struct tfaas_error *error)
+static tfaas_status_t measure_file(struct tender *tender, struct tfaas_error *error)
 {
     crypto_hash_sha512_state state;
     sha384_init(&state);
@@ -228,9 +236,18 @@ static tfaas_status_t measure(struct tender *tender, struct tfaas_error *error)
         at += size;
     }
     sha384_final(&state, tender->measurement);
+    return TFAAS_OK;
+}
+
+static tfaas_status_t measure(struct tender *tender, struct tfaas_error *error)
+{
+    const tfaas_status_t status =
+        tender->kind->measure != NULL
+            ? tender->kind->measure(&tender->cage, tender->core_fd, tender->measurement, error)
+            : measure_file(tender, error);
     (void)sodium_bin2hex(tender->cage.measurement, sizeof(tender->cage.measurement),
                          tender->measurement, sizeof(tender->measurement));
-    return TFAAS_OK;
+    return status;
 }
 
 /* Was the file changed since it was measured? Asked once it runs: from then on the kernel lets
@@ -242,6 +259,9 @@ static bool still_measured(struct tender *tender)
     uint8_t measurement[SHA384_SIZE];
     struct tfaas_error ignored = {0};
     memcpy(measurement, tender->measurement, sizeof(measurement));
+    if (tender->kind->measure != NULL) {
+        return true;
+    }
     if (fstat(tender->core_fd, &now) == 0 && now.st_size == then.st_size &&
         now.st_ctim.tv_sec == then.st_ctim.tv_sec && now.st_ctim.tv_nsec == then.st_ctim.tv_nsec) {
         return true;
@@ -261,7 +281,7 @@ static tfaas_status_t start_zygote(struct tender *tender, struct tfaas_error *er
 {
     tender->last_words[0] = '\0';
     tfaas_status_t status =
-        cage_start(&tender->cage, tender->core_fd, &tender->zygote, &tender->control, error);
+        cage_start(&tender->cage, tender->run_fd, &tender->zygote, &tender->control, error);
     if (status != TFAAS_OK) {
         tender->zygote = tender->control = -1;
         return error_wrap(error, "the core's cage");
@@ -288,7 +308,7 @@ static bool zygote_lives(const struct tender *tender)
 
 /* --- tender_ops --- */
 
-static bool process_probe(char *why, size_t why_size)
+bool process_probe(char *why, size_t why_size)
 {
     struct cage cage;
     cage_probe(&cage);
@@ -296,24 +316,55 @@ static bool process_probe(char *why, size_t why_size)
     return cage.missing[0] == '\0';
 }
 
-static void process_stop(struct tender *tender)
+void process_stop(struct tender *tender)
 {
     end_zygote(tender);
     cgroup_remove(&tender->cage);
+    for (int i = 0; i < CAGE_GIVEN_FDS; i++) {
+        if (tender->cage.given_fds[i] >= 0 && tender->cage.given_fds[i] != tender->core_fd) {
+            close(tender->cage.given_fds[i]);
+        }
+    }
+    if (tender->run_fd >= 0 && tender->run_fd != tender->core_fd) {
+        close(tender->run_fd);
+    }
     if (tender->core_fd >= 0) {
         close(tender->core_fd);
     }
     free(tender);
 }
 
+static tfaas_status_t open_zygote(const char *core_path, int core_fd, struct cage *cage,
+                                  int *run_fd, struct tfaas_error *error)
+{
+    (void)core_path;
+    (void)core_fd;
+    (void)run_fd;
+    (void)error;
+    cage->arguments[0] = "tfaas-core";
+    cage->arguments[1] = "zygote";
+    cage->arguments[2] = cage->measurement;
+    return TFAAS_OK;
+}
+
+static const struct process_kind zygote_kind = {.open = open_zygote, .layers = ""};
+
 static tfaas_status_t process_start(const struct tender_options *options, struct tender **to,
                                     char *layers, size_t layers_size, struct tfaas_error *error)
+{
+    return process_start_kind(&zygote_kind, options, to, layers, layers_size, error);
+}
+
+tfaas_status_t process_start_kind(const struct process_kind *kind,
+                                  const struct tender_options *options, struct tender **to,
+                                  char *layers, size_t layers_size, struct tfaas_error *error)
 {
     struct tender *tender = calloc(1, sizeof(*tender));
     if (tender == NULL) {
         return error_set(error, TFAAS_NO_SPACE, "no memory for the tender");
     }
-    tender->zygote = tender->control = -1;
+    tender->kind = kind;
+    tender->zygote = tender->control = tender->run_fd = -1;
     cage_probe(&tender->cage);
     tender->cage.memory_max =
         options->worker_memory_max != 0 ? options->worker_memory_max : DEFAULT_MEMORY_MAX;
@@ -328,7 +379,11 @@ static tfaas_status_t process_start(const struct tender_options *options, struct
         status = error_errno(error, TFAAS_UNAVAILABLE, errno, "the core %s", options->core_path);
         goto out;
     }
-    status = measure(tender, error);
+    tender->run_fd = tender->core_fd;
+    status = kind->open(options->core_path, tender->core_fd, &tender->cage, &tender->run_fd, error);
+    if (status == TFAAS_OK) {
+        status = measure(tender, error);
+    }
     if (status != TFAAS_OK) {
         goto out;
     }
@@ -348,7 +403,10 @@ out:
         process_stop(tender);
         return status;
     }
-    cage_layers(&tender->cage, layers, layers_size);
+    const int own = snprintf(layers, layers_size, "%s", kind->layers);
+    if (own >= 0 && (size_t)own < layers_size) {
+        cage_layers(&tender->cage, layers + own, layers_size - (size_t)own);
+    }
     *to = tender;
     return TFAAS_OK;
 }
@@ -441,8 +499,6 @@ static struct launched *remember(struct tender *tender)
     return launched;
 }
 
-static void process_destroy(struct tender *tender, struct tender_worker *worker);
-
 /* What launch gives to a worker; *zygote_gone asks the caller to try once more with another. */
 static tfaas_status_t ask_zygote(struct tender *tender, enum tender_role role, const char *domain,
                                  struct tender_worker *worker, int window_fd, bool *zygote_gone,
@@ -498,9 +554,9 @@ static tfaas_status_t launch_once(struct tender *tender, enum tender_role role, 
     return status;
 }
 
-static tfaas_status_t process_launch(struct tender *tender, enum tender_role role,
-                                     const char *trust_domain, struct tender_worker *worker,
-                                     struct tfaas_error *error)
+tfaas_status_t process_launch(struct tender *tender, enum tender_role role,
+                              const char *trust_domain, struct tender_worker *worker,
+                              struct tfaas_error *error)
 {
     tfaas_status_t status = TFAAS_OK;
     *worker = (struct tender_worker){.bell_fd = -1, .ring_fd = -1, .exit_fd = -1, .pid = -1};
@@ -522,8 +578,7 @@ static tfaas_status_t process_launch(struct tender *tender, enum tender_role rol
     return error_wrap(error, "start a core for namespace \"%s\"", trust_domain);
 }
 
-static void process_ended(struct tender *tender, struct tender_worker *worker, char *how,
-                          size_t how_size)
+void process_ended(struct tender *tender, struct tender_worker *worker, char *how, size_t how_size)
 {
     const struct launched *launched = worker->backend;
     const int64_t end = now_ms() + END_TIMEOUT_MS;
@@ -537,14 +592,14 @@ static void process_ended(struct tender *tender, struct tender_worker *worker, c
         }
     }
     if (launched->status != NO_STATUS) {
-        describe(launched->status, how, how_size);
+        describe(tender, launched->status, how, how_size);
     } else {
         (void)snprintf(how, how_size, "killed together with the process that forks cores%s%s",
                        tender->last_words[0] != '\0' ? ": " : "", tender->last_words);
     }
 }
 
-static void process_destroy(struct tender *tender, struct tender_worker *worker)
+void process_destroy(struct tender *tender, struct tender_worker *worker)
 {
     struct launched *launched = worker->backend;
     if (worker->exit_fd >= 0) {
@@ -569,8 +624,7 @@ static void process_destroy(struct tender *tender, struct tender_worker *worker)
     *worker = (struct tender_worker){.bell_fd = -1, .ring_fd = -1, .exit_fd = -1, .pid = -1};
 }
 
-static void process_identity(struct tender *tender, uint8_t measurement[48],
-                             uint8_t report_root[32])
+void process_identity(struct tender *tender, uint8_t measurement[48], uint8_t report_root[32])
 {
     memcpy(measurement, tender->measurement, sizeof(tender->measurement));
     memcpy(report_root, tender->report_root, sizeof(tender->report_root));

@@ -168,7 +168,7 @@ export class Client {
     #lease(domain) {
         const now = this.#nowS();
         const { report, leases } = domain.verification;
-        if (now > report.notAfter) return null;
+        if (now > report.notAfter || now - report.notBefore > this.#policy.maximumAgeS) return null;
         const live = leases.filter(({ notAfter }) => notAfter > now + LEASE_MARGIN_S);
         return live.length > 0 ? live[Math.floor(Math.random() * live.length)] : null;
     }
@@ -229,7 +229,7 @@ export class Client {
             return Object.assign(exchange, { inSession: true, keyId: session.keyId });
         }
         const { config } = this.#lease(domain) ?? {};
-        if (!config) throw new TfaasError("lease_expired");
+        if (!config) throw new TfaasError(domain.verification?.leases.length === 0 ? "lease_missing" : "lease_expired");
         const form = prepared.body.stream ? "chunked" : options.form;
         return malformedIs("lease_form", async () =>
             Object.assign(await FORMS[form](config, chooseAead(config)), { inSession: false, keyId: config.id }));
@@ -280,7 +280,7 @@ export class Client {
         const { headers, own } = splitFields(head.fields);
         if (asksSession && own.has("tfaas-session")) await this.#begin(call.domain, own.get("tfaas-session"), exchange);
         if (headers.get("content-type") === "application/problem+json" && CORE_PROBLEM_STATUSES.includes(head.status))
-            await this.#coreProblem(head, headers);
+            await this.#coreProblem(head, headers, own.has("tfaas-package"));
         const digest = /^sha256:([0-9a-f]{64})$/.exec(own.get("tfaas-package") ?? "")?.[1] ?? null;
         this.#checkPackage(call, head.status, digest);
         return this.#response(call, opened, headers, digest);
@@ -297,8 +297,11 @@ export class Client {
         };
     }
 
-    /** The core's own reasons not to run a call are thrown, everything else is an answer. */
-    async #coreProblem(head, headers) {
+    /**
+     * The core's own reasons not to run a call are thrown, everything else is an answer. One of before it took the
+     * call names no package: a function cannot say such a thing, and so have itself called again.
+     */
+    async #coreProblem(head, headers, taken) {
         const parts = [];
         let size = 0;
         let trailers = null;
@@ -317,9 +320,9 @@ export class Client {
         } catch {
             // not a problem document that this client knows
         }
-        if (problem?.type === MISDIRECTED_PROBLEM) throw new TfaasError("function_mismatch");
         if (problem?.type === PACKAGE_PROBLEM) throw new TfaasError("package_mismatch");
-        if (problem?.type !== DATE_PROBLEM) return;
+        if (problem?.type === MISDIRECTED_PROBLEM && !taken) throw new TfaasError("function_mismatch");
+        if (problem?.type !== DATE_PROBLEM || taken) return;
         const core = Date.parse(headers.get("date") ?? "");
         throw new TfaasError("date_refused", "the core refuses the request's date", {
             offsetS: Number.isFinite(core) ? Math.round(core / 1000) - this.#nowS() : undefined,

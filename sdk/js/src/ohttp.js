@@ -3,7 +3,7 @@
 // exchange is one request and its response.
 
 import { Cursor, concat, u16, u64, utf8, varint } from "./bytes.js";
-import { AES_256_GCM, CHACHA20_POLY1305, AES_128_GCM, aead, aeadKeySize, hkdfExpand, hkdfExtract, random }
+import { AES_256_GCM, CHACHA20_POLY1305, aead, aeadKeySize, hkdfExpand, hkdfExtract, random }
     from "./crypto.js";
 import { Malformed, TfaasError, malformedIs } from "./errors.js";
 import { KDF_SHA256, KEM_X25519, counterNonce, setupSender } from "./hpke.js";
@@ -35,7 +35,7 @@ export function readKeyConfiguration(bytes) {
 
 /** The one that engines do themselves, before the one that needs @noble/ciphers. */
 export function chooseAead({ aeads }) {
-    const chosen = [AES_256_GCM, CHACHA20_POLY1305, AES_128_GCM].find((id) => aeads.includes(id));
+    const chosen = [AES_256_GCM, CHACHA20_POLY1305].find((id) => aeads.includes(id));
     if (!chosen) throw new Malformed("key configuration: no AEAD that this client knows");
     return chosen;
 }

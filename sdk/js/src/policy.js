@@ -1,7 +1,7 @@
 // policy.js - what a client accepts: the same JSON document that libtfaas reads, read strictly. An
 // unknown member is an error. There is no way to accept debug launches.
 
-import { hex, unhex } from "./bytes.js";
+import { hex, unhex, utf8 } from "./bytes.js";
 import { TfaasError } from "./errors.js";
 import { parseJson } from "./json.js";
 
@@ -50,7 +50,7 @@ function readTcb(value) {
         statuses: list(value.statuses, "statuses",
                        textIn("statuses", (one) => STATUSES.includes(one), "TCB statuses as Intel spells them")),
         advisories: list(value.advisories, "advisories",
-                         textIn("advisories", (one) => one.length > 0 && one.length < 32,
+                         textIn("advisories", (one) => one.length > 0 && utf8(one).length < 32,
                                 'names such as "INTEL-SA-00615"')),
     };
 }
@@ -110,7 +110,7 @@ export class Policy {
         if (p.version !== 1) throw bad("version", "is not 1");
         if (p.allow_simulated !== undefined && typeof p.allow_simulated !== "boolean")
             throw bad("allow_simulated", "is neither true nor false");
-        const age = p.maximum_age_s ?? AGE_DEFAULT_S;
+        const age = p.maximum_age_s === undefined ? AGE_DEFAULT_S : p.maximum_age_s;
         if (!Number.isInteger(age) || age < 1 || age > AGE_MAX_S)
             throw bad("maximum_age_s", "is not a number of seconds up to ten years");
         this.cores = list(p.cores, "cores", hexOf("cores", 48));

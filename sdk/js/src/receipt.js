@@ -20,10 +20,10 @@ const SHAPE = {
 const isHex = (size) => (value) => typeof value === "string" && new RegExp(`^[0-9a-f]{${2 * size}}$`).test(value);
 const isCount = (value) => Number.isSafeInteger(value) && value >= 0;
 const isHash = (value) => unbase64url(value)?.length === 32;
-const isName = (value) => typeof value === "string" && value.length > 0;
+const isName = (most) => (value) => typeof value === "string" && utf8(value).length <= most;
 const CLAIMS = {
-    iss: isHex(16), seq: isCount, iat: isCount, fn: isName, pkg: isHex(32), req: isHash, res: isHash, status: isCount,
-    outcome: isName, work: isCount, exact: (value) => typeof value === "boolean", mem: isCount, cpu_ns: isCount,
+    iss: isHex(16), seq: (value) => isCount(value) && value > 0, iat: isCount, fn: isName(255), pkg: isHex(32), req: isHash, res: isHash, status: isCount,
+    outcome: isName(31), work: isCount, exact: (value) => typeof value === "boolean", mem: isCount, cpu_ns: isCount,
     weights: isHex(32),
 };
 

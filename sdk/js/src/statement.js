@@ -18,9 +18,9 @@ const KEY_STATEMENT = {
     6: ["coreVersion", isText(VERSION_MAX)],
     7: ["weights", isBytes(32)],
     8: ["measurement", isBytes(48)],
-    9: ["keyLifeS", isNumber],
-    10: ["leaseLifeS", isNumber],
-    11: ["replayWindowS", isNumber],
+    9: ["keyLifeS", isUint],
+    10: ["leaseLifeS", isUint],
+    11: ["replayWindowS", isUint],
     12: ["requestsPerKey", isUint],
     13: ["nonce", isBytes(8, 64), true],
 };
@@ -46,7 +46,8 @@ const DOMAIN = {
 
 function read(bytes, label, shape, noun) {
     const value = statement(bytes, label, shape, noun);
-    if (value.notBefore > value.notAfter) throw new Malformed(`${noun}: it ends before it begins`);
+    if (value.notBefore >= value.notAfter) throw new Malformed(`${noun}: it does not end after it begins`);
+    if (value.number === 0) throw new Malformed(`${noun}: its number is zero`);
     return value;
 }
 

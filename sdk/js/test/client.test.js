@@ -154,6 +154,21 @@ test("a client with a wrong clock is told the core's, and corrects the date once
     await fails("date_refused", client().fetch("/function/hello", { method: "POST", body: "x", tfaas: { once: true } }));
 });
 
+test("a function cannot say what only a core may say", async () => {
+    for (const [status, type] of [[400, "https://iana.org/assignments/http-problem-types#date"],
+                                  [421, "tag:tfaas,2026:misdirected"]]) {
+        core.calls.length = 0;
+        core.handler = async () => ({
+            status, body: utf8(JSON.stringify({ type })),
+            fields: [["content-type", "application/problem+json"], ["date", "Thu, 01 Jan 2099 00:00:00 GMT"]],
+        });
+        const response = await client().fetch("/function/hello", { method: "POST", body: "x" });
+        assert.equal(response.status, status);
+        assert.equal((await response.json()).type, type);
+        assert.equal(core.calls.length, 1);
+    }
+});
+
 test("errors of the function are answers", async () => {
     core.handler = async () => ({ status: 503, fields: [["content-type", "application/problem+json"]], body: utf8("{}") });
     const response = await client().fetch("/function/hello");
@@ -238,7 +253,10 @@ const lies = {
     "a lease of another domain": ["lease_mismatch", { lease: { 2: "other" } }],
     "a lease of another core": ["lease_mismatch", { lease: { 9: bytes(48) } }],
     "a lease that ended": ["lease_expired", { lease: { 5: 1, 6: 2 } }],
-    "no lease": ["lease_missing", { domain: { 7: [] } }],
+    "a lease without an AEAD of this client": ["lease_form", { lease: { 7: new Uint8Array([
+        7, 0, 0x20, ...bytes(32), 0, 4, 0, 1, 0, 1]) } }],
+    "a lease that ends as it begins": ["lease_form", { lease: { 5: 9, 6: 9 } }],
+    "a lease without a number": ["lease_form", { lease: { 4: 0 } }],
     "a lease with another KEM": ["lease_form", { lease: { 7: bytes(43) } }],
     "a malformed lease": ["lease_form", { lease: { 3: bytes(15) } }],
 };
@@ -256,6 +274,24 @@ for (const [what, [code, faults]] of Object.entries(lies))
         assert.equal(core.calls.length, 0);
         assert.ok(core.paths.every((path) => path.startsWith("/.well-known/")), "nothing was sent");
     });
+
+test("a domain where no worker runs holds, and can be sealed to; a call finds no lease", async () => {
+    core.faults = { domain: { 7: [] } };
+    const report = await verify(core.url, core.policy);
+    assert.equal(report.ok, true);
+    assert.equal(report.leaseCount, 0);
+    await fails("lease_missing", client().fetch("/function/hello", { method: "POST", body: "secret" }));
+    assert.equal(core.calls.length, 0);
+    assert.ok((await client().sealSecret("token", utf8("x"))).length > 0);
+});
+
+test("evidence that gets too old for the policy is fetched again", async () => {
+    let now = Date.now();
+    const c = createClient({ baseUrl: core.url, policy: { ...core.policy, maximum_age_s: 100 }, now: () => now });
+    await (await c.fetch("/function/hello", { method: "POST", body: "x", tfaas: { session: false } })).text();
+    now += 110000;
+    await fails("evidence_too_old", c.fetch("/function/hello", { method: "POST", body: "x", tfaas: { session: false } }));
+});
 
 test("statements signed by somebody else", async () => {
     core.faults = { domainSigner: await signer() };

@@ -1,6 +1,7 @@
 """Hosts that lie about the core, its answers and its receipts: each check and each attack has its error code."""
 import dataclasses
 import hashlib
+import json
 import secrets
 import unittest
 
@@ -108,6 +109,17 @@ class Verification(Case):
     def test_without_a_policy(self):
         self.lie("simulated_refused", None)
         self.lie("measurement_not_allowed", {"version": 1, "allow_simulated": True})
+
+    def test_what_only_a_core_may_say(self):
+        """A function that could say it would have its calls made twice, and the client's dates moved."""
+        for status, kind in ((400, "https://iana.org/assignments/http-problem-types#date"),
+                             (421, "tag:tfaas,2026:misdirected")):
+            fields = [(b"content-type", b"application/problem+json"), (b"date", b"Thu, 01 Jan 2099 00:00:00 GMT")]
+            self.core.handler = lambda request, body: (status, fields, json.dumps({"type": kind}).encode())
+            before = len(self.core.calls)
+            response = self.client().request("hello")
+            self.assertEqual((response.status_code, response.json()["type"]), (status, kind))
+            self.assertEqual(len(self.core.calls), before + 1)
 
     def test_a_clock_that_is_rewound(self):
         """The host cannot show yesterday's statements for today's; yesterday's core refuses today's date."""

@@ -22,9 +22,11 @@ _PROBLEM_TYPES = "https://iana.org/assignments/http-problem-types#"
 _KEY, _DATE = _PROBLEM_TYPES + "ohttp-key", _PROBLEM_TYPES + "date"
 _SESSION = "tag:tfaas,2026:session-unknown"
 _HOST_SAYS = {400: "request_not_opened", 409: "replay_reported", 429: "unavailable", 503: "unavailable"}
-#: What the core states inside a sealed answer, by status and type.
-_CORE_PROBLEMS = {(400, _DATE): "date_refused", (421, "tag:tfaas,2026:misdirected"): "function_mismatch",
-                  (412, "tag:tfaas,2026:package-mismatch"): "package_mismatch"}
+#: What the core states inside a sealed answer, by status and type, and whether it had taken the call. Before that it names
+#: no package: a function cannot say such a thing, and so have itself called again.
+_CORE_PROBLEMS = {(400, _DATE, False): "date_refused", (421, "tag:tfaas,2026:misdirected", False): "function_mismatch",
+                  (412, "tag:tfaas,2026:package-mismatch", True): "package_mismatch",
+                  (412, "tag:tfaas,2026:package-mismatch", False): "package_mismatch"}
 
 
 def _problem_type(body: bytes | None) -> str:
@@ -124,7 +126,7 @@ class Opening:
             size += len(part)
             if size > PROBLEM_MAX:
                 return
-        code = _CORE_PROBLEMS.get((head.status, _problem_type(b"".join(self._held))))
+        code = _CORE_PROBLEMS.get((head.status, _problem_type(b"".join(self._held)), b"tfaas-package" in head.own))
         if code:
             raise TfaasError(code, f"the core says: {TfaasError(code).args[0]} ({head.status}, sealed)")
 

@@ -76,7 +76,7 @@ def _intel_tcb(value: Any) -> dict[str, Any]:
     value = _known(value, "intel_tcb", "statuses", "advisories")
     if not isinstance(value.get("statuses"), list):
         raise _invalid("intel_tcb", 'needs an array of "statuses"')
-    statuses, advisories = value["statuses"], _list(value.get("advisories", []), "advisories")
+    statuses, advisories = _list(value["statuses"], "statuses"), _list(value.get("advisories", []), "advisories")
     if not all(one in STATUSES for one in statuses):
         raise _invalid("statuses", "wants TCB statuses that can be accepted, as Intel has them: " + ", ".join(STATUSES))
     if not all(isinstance(one, str) and 0 < len(one.encode()) < ADVISORY_SIZE for one in advisories):

@@ -87,8 +87,8 @@ def _read_claims(data: bytes) -> Claims:
         numbers = [c.get(name) for name in ("seq", "iat", "status", "work", "mem", "cpu_ns")]
         good = (is_hex(c.get("iss"), 16) and is_hex(c.get("pkg"), 32) and is_hex(c.get("weights"), 32) and
                 all(is_int(number) for number in numbers) and c["seq"] > 0 and isinstance(c.get("exact"), bool) and
-                isinstance(c.get("fn"), str) and len(c["fn"]) < 256 and isinstance(c.get("outcome"), str) and
-                len(c["outcome"]) < 32)
+                isinstance(c.get("fn"), str) and len(c["fn"].encode()) < 256 and isinstance(c.get("outcome"), str) and
+                len(c["outcome"].encode()) < 32)
         if not good:
             raise Malformed("claims")
         return Claims(c["iss"], c["seq"], c["iat"], c["fn"], c["pkg"], unbase64url(c.get("req"), 32),

@@ -93,6 +93,8 @@ def _fits(value: Any, kind: Any, bounds: list[int]) -> bool:
 def _times(statement: S, what: str) -> S:
     if statement.not_before >= statement.not_after:
         raise Malformed(f"{what}: not_after is not after not_before")
+    if statement.not_after >= 1 << 53:
+        raise Malformed(f"{what}: not_after is no time")
     return statement
 
 

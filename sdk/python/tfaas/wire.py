@@ -115,12 +115,31 @@ def _no_constants(name: str) -> Any:
     raise Malformed(f"JSON: {name} is no value")
 
 
+def _whole(text: str) -> int:
+    if len(text) > 20 or not -(1 << 63) <= int(text) < 1 << 63:
+        raise Malformed("JSON: a number is no integer of 64 bits")
+    return int(text)
+
+
+def _check_texts(value: Any) -> None:
+    """NUL, and half of a surrogate pair, are no text."""
+    if isinstance(value, str):
+        value.encode("utf-8")  # UnicodeEncodeError is a ValueError
+        if "\0" in value:
+            raise Malformed("JSON: a text holds NUL")
+    for part in value if isinstance(value, list) else [*value, *value.values()] if isinstance(value, dict) else ():
+        _check_texts(part)
+
+
 def parse_json(text: str | bytes, what: str = "JSON") -> dict[str, Any]:
-    """An object; no member twice, no NaN, nothing behind it. (A byte order mark is no JSON.)"""
+    """An object, as the C client reads it: no member twice, no NaN, only integers of 64 bits, nothing behind it. (A byte
+    order mark is no JSON.)"""
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constants)
+        value = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constants,
+                           parse_int=_whole, parse_float=_no_constants)
+        _check_texts(value)
     except Malformed:
         raise
     except (ValueError, RecursionError) as error:

@@ -397,6 +397,30 @@ static void test_date_is_corrected_once(void **state)
     tfaas_client_close(client);
 }
 
+/* A function that could say it would have its calls made twice, and the client's dates moved. */
+static void test_what_only_a_core_may_say(void **state)
+{
+    (void)state;
+    static const struct {
+        enum fake_wrong wrong;
+        unsigned status;
+    } rows[] = {{FAKE_FUNCTION_SAYS_DATE, 400}, {FAKE_FUNCTION_SAYS_MISDIRECTED, 421}};
+    struct tfaas_failure failure;
+    struct tfaas_response *response;
+    for (size_t i = 0; i < 2; i++) {
+        struct fake f;
+        fake_init(&f);
+        f.wrong = rows[i].wrong;
+        struct tfaas_client *client = open_client(&f, 0);
+        seen(call(client, "x", TFAAS_FORM_WHOLE, 0, NULL, &response, &failure), TFAAS_CLIENT_OK,
+             &failure);
+        assert_int_equal(response->status, rows[i].status);
+        tfaas_response_free(response);
+        assert_int_equal(f.calls, 1);
+        tfaas_client_close(client);
+    }
+}
+
 /* --- the cache folder --- */
 
 static void test_cache_folder(void **state)
@@ -461,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_what_is_fetched_when),
         cmocka_unit_test(test_session_ends_by_time),
         cmocka_unit_test(test_date_is_corrected_once),
+        cmocka_unit_test(test_what_only_a_core_may_say),
         cmocka_unit_test(test_cache_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

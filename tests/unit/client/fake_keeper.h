@@ -66,8 +66,10 @@ enum fake_wrong {
     FAKE_RESPONSE_CUT,
     FAKE_RESPONSE_RUBBISH,
     FAKE_RESPONSE_LARGE,
-    FAKE_DATE_REFUSED,      /* the core's clock is an hour ahead */
-    FAKE_DATE_REFUSED_EVER, /* whatever the date is */
+    FAKE_DATE_REFUSED,       /* the core's clock is an hour ahead */
+    FAKE_DATE_REFUSED_EVER,  /* whatever the date is */
+    FAKE_FUNCTION_SAYS_DATE, /* the function answers what only a core may say */
+    FAKE_FUNCTION_SAYS_MISDIRECTED,
     FAKE_MISDIRECTED,
     FAKE_PACKAGE_REFUSED,
     FAKE_PACKAGE_OTHER,
@@ -441,7 +443,14 @@ static inline void fake_run(struct fake *f, struct fake_inner *in, struct fake_r
         for (size_t i = 0; i < f->answer_size; i++)
             r->body[i] = (uint8_t)(i * 7);
     }
-    if (llabs((long long)in->date - clock) > 120 || f->wrong == FAKE_DATE_REFUSED_EVER) {
+    if (f->wrong == FAKE_FUNCTION_SAYS_DATE) {
+        fake_problem(r, 400, date_type);
+        r->date = clock + 3600;
+        r->package = true;
+    } else if (f->wrong == FAKE_FUNCTION_SAYS_MISDIRECTED) {
+        fake_problem(r, 421, "tag:tfaas,2026:misdirected");
+        r->package = true;
+    } else if (llabs((long long)in->date - clock) > 120 || f->wrong == FAKE_DATE_REFUSED_EVER) {
         fake_problem(r, 400, date_type);
         r->date = clock + (f->wrong == FAKE_DATE_REFUSED_EVER ? f->calls : 0);
     } else if (f->wrong == FAKE_MISDIRECTED) {

@@ -276,6 +276,24 @@ static void test_nonces_are_rationed(void **state)
     kept_free(&w[0].bytes);
 }
 
+/* On a machine that began a second ago the first client must not use them up for ever. */
+static void test_nonces_right_after_the_start_of_the_machine(void **state)
+{
+    (void)state;
+    struct test_wait w = {.calls = 0};
+    open_with(1);
+    UNTIL(numbers().fetched == 1);
+    hub.now_ns = NS_PER_S;
+    ask_evidence(&w, "nonce 16 bytes!!");
+    assert_int_equal(w.status, w.calls ? TFAAS_OK : 0);
+    keeper_wait_cancel(&w.wait);
+    hub.now_ns = loop_now_ns();
+    ask_evidence(&w, "nonce 16 bytes!!");
+    UNTIL(w.calls);
+    assert_int_equal(w.status, TFAAS_OK);
+    kept_free(&w.bytes);
+}
+
 static void test_lease(void **state)
 {
     (void)state;
@@ -595,6 +613,7 @@ int main(void)
         TEST(test_one_quote_for_many),
         TEST(test_statement_is_renewed),
         TEST(test_nonces_are_rationed),
+        TEST(test_nonces_right_after_the_start_of_the_machine),
         TEST(test_lease),
         TEST(test_lease_is_renewed),
         TEST(test_sealing_keys_are_saved_before_they_are_told),

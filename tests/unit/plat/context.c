@@ -3,7 +3,7 @@
  * floating-point control state; free and reuse.
  */
 /* clang-format off */
-/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S libs: m flags: nosan /lib64/ld-linux-x86-64.so.2 */
+/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S core/plat/shim/guest.c core/plat/shim/guest_entry.S core/plat/shim/guest_ports.c libs: m sodium flags: nosan /lib64/ld-linux-x86-64.so.2 */
 /* clang-format on */
 #include "plat/linux/linux.h"
 

@@ -3,7 +3,7 @@
  * between and ruins every register, and the results must be equal bit for bit.
  */
 /* clang-format off */
-/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S tests/unit/plat/loops.S flags: nosan /lib64/ld-linux-x86-64.so.2 */
+/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S core/plat/shim/guest.c core/plat/shim/guest_entry.S core/plat/shim/guest_ports.c tests/unit/plat/loops.S libs: sodium flags: nosan /lib64/ld-linux-x86-64.so.2 */
 /* clang-format on */
 #include "plat/linux/linux.h"
 

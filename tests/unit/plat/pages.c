@@ -3,7 +3,7 @@
  * private, a write to a read-only page reaches the handler once, and a fault of the core ends it.
  */
 /* clang-format off */
-/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S flags: nosan /lib64/ld-linux-x86-64.so.2 */
+/* needs: core/plat/linux/clock.c core/plat/linux/context.c core/plat/linux/host.c core/plat/linux/pages.c core/plat/linux/signals.c core/plat/linux/switch.S core/plat/shim/guest.c core/plat/shim/guest_entry.S core/plat/shim/guest_ports.c libs: sodium flags: nosan /lib64/ld-linux-x86-64.so.2 */
 /* clang-format on */
 #include "plat/linux/linux.h"
 
@@ -68,8 +68,8 @@ static void check_image(size_t size)
     assert_memory_equal(image.bytes, from, size);
     uint8_t *second = plat_reserve(SIZE);
     assert_non_null(second);
-    assert_true(plat_image_map(&image, area));
-    assert_true(plat_image_map(&image, second));
+    assert_true(plat_image_map(&image, area, PLAT_READ));
+    assert_true(plat_image_map(&image, second, PLAT_READ));
     assert_memory_equal(area, from, size);
     for (size_t at = size; at % PLAT_PAGE != 0; at++) {
         assert_int_equal(area[at], 0);
@@ -84,7 +84,7 @@ static void check_image(size_t size)
     assert_int_equal(faults[0], (uintptr_t)area + 17 % size);
     assert_memory_equal(second, from, size);
     assert_memory_equal(image.bytes, from, size);
-    assert_true(plat_image_map(&image, area)); /* drops what was written */
+    assert_true(plat_image_map(&image, area, PLAT_READ)); /* drops what was written */
     assert_memory_equal(area, from, size);
     plat_image_destroy(&image);
     assert_memory_equal(second, from, size); /* maps outlive the image */
@@ -130,7 +130,7 @@ static void images_may_end_in_zeros(void **state)
         assert_int_equal(image.size, SIZE);
         assert_true(plat_commit(area, SIZE));
         memset(area, 0xff, SIZE);
-        assert_true(plat_image_map(&image, area));
+        assert_true(plat_image_map(&image, area, PLAT_READ));
         assert_memory_equal(area, from, 5000);
         for (size_t at = 5000; at < SIZE; at++) {
             assert_int_equal(area[at], 0);

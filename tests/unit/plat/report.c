@@ -2,7 +2,7 @@
  * report.c - local reports of core/plat/linux/report.c, from inside: what is genuine, and that
  * every byte, every field and the end of reporting count even for who has the report key.
  */
-/* needs: core/plat/linux/host.c libs: sodium flags: nosan */
+/* needs: core/plat/linux/host.c core/plat/shim/guest_ports.c libs: sodium flags: nosan */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 // the host holds the key. Policies refuse it unless they say otherwise.
 
 import { hex } from "../bytes.js";
-import { encode, isBytes, isNumber, statement } from "../cbor.js";
+import { encode, isBytes, isUint, statement } from "../cbor.js";
 import { ed25519Verify, sha256 } from "../crypto.js";
 import { Malformed } from "../errors.js";
 import { reject } from "./reject.js";
@@ -12,7 +12,7 @@ const SIZE_MAX = 320;
 const SHAPE = {
     2: ["measurement", isBytes(48)],
     3: ["reportData", isBytes(64)],
-    4: ["issuedAt", isNumber],
+    4: ["issuedAt", isUint],
     5: ["rootKey", isBytes(32)],
     6: ["signature", isBytes(64)],
 };

@@ -1,0 +1,46 @@
+/* kvm_guest.h - what kvm.c asks of its attacker, at 4096 in the window. */
+#ifndef TFAAS_TESTS_HOSTILE_KVM_GUEST_H
+#define TFAAS_TESTS_HOSTILE_KVM_GUEST_H
+
+/* Ring 0 (kvm_shim.S): numbers in rax. */
+#define RING0_HALT         1
+#define RING0_OUT          2 /* port rdi, value rsi */
+#define RING0_IN           3
+#define RING0_WRMSR        4 /* number rdi, value rsi */
+#define RING0_RDMSR        5
+#define RING0_LOOP         6 /* interrupts off */
+#define RING0_TRIPLE_FAULT 7
+#define RING0_CR3          8 /* to rdi */
+#define RING0_READ         9 /* physical rdi, over a page table entry of its own */
+#define RING0_WRITE        10
+#define RING0_XGETBV       11
+#define RING0_VMCALL       12
+#define RING0_CR0          13 /* to rdi */
+#define RING0_CR4          14
+#define RING0_STRING_OUT   15 /* port rdi, rsi bytes */
+#define RING0_BAD_STACK    16
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+enum kvm_attack_kind {
+    KVM_ATTACK_NOTHING = 1,
+    KVM_ATTACK_PORT,       /* out to port a, value b */
+    KVM_ATTACK_ARGUMENT,   /* port a with argument b */
+    KVM_ATTACK_PORT_FLOOD, /* port a, b times */
+    KVM_ATTACK_READ,       /* at a */
+    KVM_ATTACK_WRITE,
+    KVM_ATTACK_JUMP,
+    KVM_ATTACK_LOOP,
+    KVM_ATTACK_CALL,       /* system call a (b, c, d) */
+    KVM_ATTACK_FUZZ_CALLS, /* seed a, b calls */
+    KVM_ATTACK_RING0,      /* number a, b, c */
+};
+
+struct kvm_attack {
+    uint64_t kind, a, b, c, d;
+    uint64_t asked, answered, result;
+};
+#endif
+
+#endif
