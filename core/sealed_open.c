@@ -86,8 +86,12 @@ static tfaas_status_t open_whole(struct task *task)
     if (s->wire.received > TFAAS_SEALED_WHOLE_MAX)
         return TFAAS_TOO_LARGE;
     struct span message = on_wire(s);
-    uint8_t *to = s->wire.data + s->wire.start + OHTTP_HEADER_SIZE + HPKE_ENC_SIZE;
-    size_t room = message.size < OHTTP_REQUEST_OVERHEAD ? 0 : message.size - OHTTP_REQUEST_OVERHEAD;
+    uint8_t *to = NULL; /* an empty request has no bytes at all: no buffer to be inside of */
+    size_t room = 0;
+    if (message.size >= OHTTP_REQUEST_OVERHEAD) {
+        to = s->wire.data + s->wire.start + OHTTP_HEADER_SIZE + HPKE_ENC_SIZE;
+        room = message.size - OHTTP_REQUEST_OVERHEAD;
+    }
     status = ohttp_decapsulate_request(&s->exchange, message, &ohttp_labels_standard, find_key, s,
                                        to, room, &size, &s->why);
     if (status != TFAAS_OK)

@@ -17,8 +17,10 @@
 #include "hpke.h"
 #include "http_date.h"
 #include "ohttp.h"
+#include "identity.h"
 #include "ring.h"
 #include "session.h"
+#include "sessions.h"
 #include "statement.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -97,8 +99,10 @@ static void drain(unsigned most)
             if (!blames_the_host(payload, slot.size))
                 abort();
         }
-        if (slot.kind == TFAAS_ANSWER && slot.arg[0] == TFAAS_OK &&
-            slot.size <= sizeof host.hello.bytes && slot.id == TFAAS_OP_HELLO) {
+        const bool kept = slot.id == TFAAS_OP_HELLO || slot.id == TFAAS_OP_HANDOVER_ASK ||
+                          slot.id == TFAAS_OP_HANDOVER_GIVE;
+        if (slot.kind == TFAAS_ANSWER && slot.arg[0] == TFAAS_OK && kept &&
+            slot.size <= sizeof host.hello.bytes) {
             memcpy(host.hello.bytes, payload, slot.size);
             host.hello.size = slot.size;
         }
@@ -303,11 +307,36 @@ static size_t plain_request(uint8_t *to, size_t capacity, uint8_t how)
     http_date_write(host.realtime_s + (how & 1 ? take(2) : 0), date);
     bhttp_put_field(&f, (struct span){(const uint8_t *)"date", 4},
                     (struct span){(const uint8_t *)date, sizeof date});
+    if (how & 4)
+        bhttp_put_field(&f, (struct span){(const uint8_t *)"tfaas-receipt", 13},
+                        (struct span){(const uint8_t *)"1", 1});
+    if (how & 8)
+        bhttp_put_field(&f, (struct span){(const uint8_t *)"tfaas-session", 13},
+                        (struct span){(const uint8_t *)"1", 1});
     bhttp_put_framing(&w, BHTTP_KNOWN_REQUEST);
     bhttp_put_request(&w, method, scheme, authority, path);
     bhttp_put_part(&w, (struct span){fields, f.at});
     bhttp_put_part(&w, (struct span){content, how & 2 ? sizeof content : sizeof CANARY - 1});
     return w.failed ? 0 : w.at;
+}
+
+/* As a client would that the core has given a session. False: there is no key for one. */
+static bool seal_session(struct span request, struct writer *w)
+{
+    bool any;
+    uint8_t head[SESSION_REQUEST_HEAD] = {0}, key[32];
+    struct ohttp_chunks chunks;
+    const struct request_key *of = identity_key(host.config.id, &any);
+    if (!of)
+        return false;
+    struct core_session *session = sessions_new(of, AEAD_CHACHA20_POLY1305);
+    plat_entropy(session->secret, 32);
+    memcpy(head, session->id, SESSION_ID_SIZE);
+    head[SESSION_ID_SIZE + 7] = 1;
+    session_request_key(session->secret, head, key);
+    session_begin(&chunks, AEAD_CHACHA20_POLY1305, key);
+    writer_put(w, head, sizeof head);
+    return ohttp_chunks_seal(&chunks, request, true, w) == TFAAS_OK;
 }
 
 static void act_sealed(void)
@@ -320,14 +349,13 @@ static void act_sealed(void)
     if (how & 8 && host.kept_count > 0) { /* an old one again */
         const unsigned which = (how >> 4) % host.kept_count;
         memcpy(sealed, host.kept[which].bytes, w.at = host.kept[which].size);
-    } else if (how & 128) { /* a session nobody has */
-        form = TFAAS_SEALING_SESSION;
-        for (size_t i = 0; i < 64; i++)
-            sealed[w.at++] = cursor_u8(&host.in);
     } else {
-        const struct span request = {plain, plain_request(plain, sizeof plain, how >> 4)};
+        const struct span request = {plain,
+                                     plain_request(plain, sizeof plain, cursor_u8(&host.in))};
         struct ohttp_chunks chunks;
-        if (form == TFAAS_SEALING_OHTTP) {
+        if (how & 128 && seal_session(request, &w)) {
+            form = TFAAS_SEALING_SESSION;
+        } else if (form == TFAAS_SEALING_OHTTP) {
             if (ohttp_encapsulate_request(&exchange, &host.config, AEAD_CHACHA20_POLY1305,
                                           &ohttp_labels_standard, request, sealed, sizeof sealed,
                                           &w.at) != TFAAS_OK)
@@ -432,10 +460,11 @@ static void act_keeper_call(void)
         send_call(TFAAS_OP_HANDOVER_ASK, bytes, w.at);
         return;
     case 10:
-        send_call(TFAAS_OP_HANDOVER_GIVE, host.hello.bytes, host.hello.size);
+        send_call(how & 64 ? TFAAS_OP_HANDOVER_GIVE : TFAAS_OP_HANDOVER_TAKE, host.hello.bytes,
+                  host.hello.size);
         return;
     default:
-        send_call((enum tfaas_op)(how >> 3), host.hello.bytes, host.hello.size);
+        send_call((enum tfaas_op)(how >> 4), host.hello.bytes, host.hello.size);
     }
 }
 

@@ -95,7 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(sealed, plain.data, plain.size);
     else
         sealed_size = seal(form, plain, chunk);
+    if (raw && data[1] == 0)
+        sealed_size = 0; /* a request without one byte */
     struct task *task = fake_begin(form, (struct span){sealed, sealed_size}, piece);
+    sealed_wire(task->sealed)->ended = sealed_size == 0;
     if (data[0] & 0x80)
         task->function = NULL;
     tfaas_status_t status = sealed_begin(task);

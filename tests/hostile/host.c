@@ -7,6 +7,9 @@
 /* clang-format off */
 /* needs: core tests/support/core_child.c tests/support/core_test.c flags: -Wl,--wrap=plat_abort */
 /* clang-format on */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "core_test.h"
 
 #include "plat/plat.h"
@@ -38,6 +41,9 @@ void __wrap_plat_abort(const char *reason)
     (void)snprintf(abort_reason, PLAT_PAGE, "%s", reason);
     __real_plat_abort(reason);
 }
+
+/* A secret of the function that every core holds: the host gave it, the core must not say it. */
+#define CANARY "canary-8d03b6f1"
 
 static uint64_t draw(uint64_t below)
 {
@@ -125,6 +131,11 @@ static void finish(const char *what, bool ring_is_ours)
           cases_done);
     CHECK(!ring_is_ours || reason[0] == '\0' || blames_the_host(reason),
           "%s: FAULT \"%s\" (case %u)", what, reason, cases_done);
+    CHECK(!memmem((uint8_t *)core.window + TFAAS_C2H_SLOTS_OFFSET, TFAAS_SLOTS * 64, CANARY,
+                  sizeof CANARY - 1) &&
+              !memmem((uint8_t *)core.window + TFAAS_C2H_DATA_OFFSET, TFAAS_DATA_SIZE, CANARY,
+                      sizeof CANARY - 1),
+          "%s: a secret in what the core wrote (case %u)", what, cases_done);
     abort_reason[0] = '\0';
     (void)munmap((uint8_t *)core.window - PLAT_PAGE, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE);
     (void)close(core.ring_fd);
@@ -227,6 +238,81 @@ static void random_messages(void)
                 send_odd(bytes, draw(3) ? draw(200) : draw(sizeof bytes));
         }
         finish("random messages", true);
+    }
+}
+
+/* What a keeper and a daemon say to a worker's keys, with bytes wrong; a clock that jumps. */
+static void odd_call(void)
+{
+    static const uint8_t valid[][80] = {
+        {0xa1, 0x01, 0xf5},                         /* HELLO, a new key */
+        {0xa1, 0x01, 0xf4},                         /* HELLO, renewed */
+        {0xa3, 0x01, 0x44, 1, 2, 3, 4, 0x02, 0x58}, /* the beginning of a lease */
+        {0xa0},
+    };
+    uint8_t bytes[400];
+    const size_t which = draw(4);
+    size_t size = which < 2 ? 3 : which == 2 ? 9 + draw(sizeof bytes - 9) : 1;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = i < sizeof valid[0] && valid[which][i] ? valid[which][i] : (uint8_t)draw(256);
+    if (draw(3) == 0)
+        bytes[draw(size)] ^= (uint8_t)(1u << draw(8));
+    if (draw(6) == 0)
+        size = draw(sizeof bytes);
+    struct tfaas_slot clock = {.kind = TFAAS_CLOCK, .arg = {odd_number()}};
+    struct tfaas_slot slot = {.kind = TFAAS_CALL,
+                              .id = (uint32_t)draw(9),
+                              .arg = {draw(4) ? TFAAS_OP_HELLO + draw(2) : draw(40)}};
+    if (ring_send(&core.tx, &clock, NULL, 0) != TFAAS_OK ||
+        ring_send(&core.tx, &slot, bytes, size) != TFAAS_OK)
+        return;
+    uint64_t one = 1;
+    if (draw(8) && ring_flush(&core.tx)) /* else a doorbell that does not come */
+        (void)!write(core.ring_fd, &one, sizeof one);
+}
+
+static void odd_calls(void)
+{
+    for (unsigned done = 0; done < CASES / 8;) {
+        start();
+        for (unsigned i = 0; i < 40 && !is_gone(); i++, done++, cases_done++) {
+            if (draw(4))
+                odd_call();
+            else
+                honest_part();
+            if (draw(3))
+                (void)usleep((unsigned)draw(200)); /* or the next comes before the answer */
+            static uint8_t payload[TFAAS_PAYLOAD_MAX];
+            struct tfaas_slot slot;
+            while (draw(4) && ring_receive(&core.rx, &slot, payload) == TFAAS_OK)
+                (void)ring_release(&core.rx);
+        }
+        (void)ring_flush(&core.tx);
+        finish("odd calls", true);
+    }
+}
+
+/* Slots that were published before, again and in another order, over payloads that have changed. */
+static void old_slots_again(void)
+{
+    for (unsigned done = 0; done < CASES / 8;) {
+        start();
+        for (unsigned i = 0; i < 20 && !is_gone(); i++)
+            draw(3) ? honest_part() : odd_call();
+        struct tfaas_window *window = core.window;
+        struct tfaas_slot *slots =
+            (struct tfaas_slot *)(void *)((uint8_t *)core.window + TFAAS_H2C_SLOTS_OFFSET);
+        for (unsigned i = 0; i < 20 && !is_gone(); i++, done++, cases_done++) {
+            const uint32_t head = atomic_load(&window->h2c.head);
+            const uint64_t from = draw(24);
+            slots[head % TFAAS_SLOTS] = slots[(head - 1 - from) % TFAAS_SLOTS];
+            ((uint8_t *)core.window)[TFAAS_H2C_DATA_OFFSET + draw(8192)] ^= (uint8_t)draw(256);
+            atomic_store(&window->h2c.head, head + 1);
+            uint64_t one = 1;
+            (void)!write(core.ring_fd, &one, sizeof one);
+            (void)usleep((unsigned)draw(100));
+        }
+        finish("old slots again", true);
     }
 }
 
@@ -465,13 +551,17 @@ int main(int argc, char **argv)
     core_test_prepare();
     abort_reason = mmap(NULL, PLAT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct core_config config = core_test_wasm("random");
+    config.secrets[0] = (struct bundle_pair){{(const uint8_t *)"key", 3},
+                                             {(const uint8_t *)CANARY, sizeof CANARY - 1}};
+    config.secret_count = 1;
     core_bundle(&config, &bundle, &bundle_size);
     core_child_hook = close_window;
     static const struct check_case cases[] = {
         {"broken rules", broken_rules},       {"body beyond credit", body_beyond_credit},
         {"random messages", random_messages}, {"odd slots", odd_slots},
         {"odd indices", odd_indices},         {"double fetch", double_fetch},
-        {"damaged bundles", damaged_bundles},
+        {"damaged bundles", damaged_bundles}, {"odd calls", odd_calls},
+        {"old slots again", old_slots_again},
     };
     int status = CHECK_MAIN(cases, argc, argv);
     (void)fprintf(stderr, "%u cases, %u cores, %u ended by themselves\n", cases_done, cores_started,

@@ -337,6 +337,20 @@ static void test_confidential(void **state)
     fake.loaded.function.confidential = false;
 }
 
+/* Not one byte: refused, without a look at a buffer that was never made. */
+static void test_empty(void **state)
+{
+    (void)state;
+    size_t content = 0;
+    for (unsigned form = 1; form < TFAAS_SEALING_COUNT; form++) {
+        struct task *task = fake_begin(form, (struct span){sealed, 0}, 0);
+        sealed_wire(task->sealed)->ended = true;
+        assert_int_equal(run(task, 5, 5, &content), TFAAS_NOT_OPENED);
+        fake_end(task);
+        assert_int_equal(fake.out_size, 0);
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -367,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_nothing_stays),
         cmocka_unit_test(test_stopped_at_the_receipt),
         cmocka_unit_test(test_confidential),
+        cmocka_unit_test(test_empty),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
