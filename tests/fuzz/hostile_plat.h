@@ -209,12 +209,12 @@ void plat_image_destroy(struct plat_image *image)
     *image = (struct plat_image){.fd = -1};
 }
 
-bool plat_image_map(const struct plat_image *image, void *at)
+bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access)
 {
     if (!plat_commit(at, whole_pages(image->size)))
         return false;
     memcpy(at, image->bytes, image->size);
-    plat_protect(at, whole_pages(image->size), PLAT_READ);
+    plat_protect(at, whole_pages(image->size), access);
     return true;
 }
 
@@ -342,6 +342,16 @@ enum plat_role plat_role(void)
 }
 
 void plat_doorbell_ring(void) {}
+
+void plat_doorbell_settle(bool now)
+{
+    (void)now;
+}
+
+uint64_t plat_spin_ns(void)
+{
+    return 0;
+}
 
 void plat_doorbell_wait(int64_t timeout_ns)
 {
