@@ -210,11 +210,6 @@ static void handle_fault(int number, siginfo_t *info, void *data)
     }
     at.page_fault =
         number == SIGSEGV && interrupted->uc_mcontext.gregs[REG_TRAPNO] == TRAP_PAGE_FAULT;
-    /* Sent by a process, no fault of this one: the address is whatever the sender says, trap number
-     * and error code are those of the last real fault. */
-    if (info->si_code <= 0) {
-        fault("a fault signal that no fault caused", at.address, at.pc);
-    }
     plat_on_fault(number, &at);
     resume(interrupted, &at);
 }
