@@ -212,8 +212,7 @@ int main(int argc, char **argv)
         {"storms of ticks", storms_of_ticks},
         {"faults that no fault caused", faults_that_no_fault_caused},
         {"every signal", every_signal},
+        {"nothing leaked", nothing_leaked},
     };
-    int status = CHECK_MAIN(cases, argc, argv);
-    nothing_leaked();
-    return status;
+    return CHECK_MAIN(cases, argc, argv);
 }
