@@ -141,6 +141,8 @@ run: all
 	$(B)/tfaasd --listen $(or $(LISTEN),127.0.0.1:8080) --state $(or $(STATE),$(B)/state)
 
 # --- tests: what each links stands in its first comment (tests/rules.sh) ---
+# `make test TENDER=kvm`: what the end-to-end tests start tfaasd with.
+export TENDER
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TEST_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
               -I$(ENGINE_DIR)/include
@@ -169,20 +171,6 @@ HONESTY := $(B)/tests/honesty/trace $(B)/tests/honesty/dishonest
 $(B)/tests/honesty/%: tests/honesty/%.c core/plat/linux/filter.c core/plat/linux/syscalls.def
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INC) $< -o $@
-# The attacker inside a machine that tests/hostile/kvm.c starts: over the real shim, and over one that was taken over.
-$(B)/tests/hostile/kvm: $(foreach ring,0 3,$(foreach file,core shim vm,$(B)/tests/hostile/kvm$(ring)/tfaas-$(file)))
-$(B)/tests/hostile/kvm%/tfaas-core: tests/hostile/kvm_guest.c tests/hostile/kvm_guest.h core/plat/shim/shim.h
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -fPIE -static-pie -nostdlib -ffreestanding -fno-stack-protector -Icore -Itests/hostile $(WARN) \
-	    -Wl,--build-id=none,-z,noexecstack,-z,separate-code,-z,max-page-size=4096 $< -o $@
-$(B)/tests/hostile/kvm%/tfaas-vm: $(B)/tfaas-vm
-	@mkdir -p $(@D) && ln -f $< $@
-$(B)/tests/hostile/kvm3/tfaas-shim: $(B)/tfaas-shim
-	@mkdir -p $(@D) && ln -f $< $@
-$(B)/tests/hostile/kvm0/tfaas-shim: tests/hostile/kvm_shim.S tests/hostile/kvm_guest.h core/plat/shim/shim.h core/plat/shim/shim.lds
-	@mkdir -p $(@D)
-	$(CC) $(SHIM_CFLAGS) -Icore -Itests/hostile -nostdlib -static \
-	    -Wl,-T,core/plat/shim/shim.lds,--build-id=none,-z,noexecstack,-z,max-page-size=4096 $< -o $@
 
 # tfaasd with every host and common file under the sanitizers; the core beside it is the real one.
 ASAN_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fPIE -Ihost $(SAN) $(PREFIX_MAP)
@@ -195,12 +183,15 @@ $(B)/asan/host/daemon/sample_blob.o: $(B)/host-obj/host/daemon/sample_blob.o
 	@cp $< $@
 $(B)/asan/tfaasd: $(ASAN_OBJ)
 	$(CC) $(ASAN_CFLAGS) -pie $^ $(HOST_LIBS) -o $@
+$(B)/asan/tfaas-shim $(B)/asan/tfaas-vm: $(B)/asan/%: $(B)/%
+	@mkdir -p $(@D)
+	ln -f $< $@
 $(B)/asan/tfaas-core: $(B)/tfaas-core
 	@mkdir -p $(@D)
 	ln -f $< $@
 -include $(ASAN_OBJ:.o=.d)
 .PHONY: asan
-asan: $(B)/asan/tfaasd $(B)/asan/tfaas-core
+asan: $(B)/asan/tfaasd $(B)/asan/tfaas-core $(B)/asan/tfaas-vm $(B)/asan/tfaas-shim
 
 # The cryptography of a client, for e2e tests that speak HTTP themselves.
 COMMON_HOST_OBJ := $(COMMON_SRC:%.c=$(B)/host-obj/%.o)
@@ -257,7 +248,8 @@ $(B)/tfaas.pc: packaging/tfaas.pc.in include/tfaas/version.h FORCE
 install: all $(B)/tfaas.pc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas-vm $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/tfaas-shim $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
 	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
 	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
@@ -268,7 +260,7 @@ clean:
 	rm -rf $(B)
 help:
 	@echo "make demo        install what is missing, build, show the main job, in clear and attested"
-	@echo "make test        install what is missing, build, pass the tests"
+	@echo "make test        install what is missing, build, pass the tests (TENDER=kvm: end-to-end ones in machines)"
 	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
 	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"

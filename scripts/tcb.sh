@@ -16,8 +16,11 @@ count "core, portable (core/*.c, core/engine)" core/*.c core/*.h core/engine/*
 count "core, host and client share (common, include)" common/* include/tfaas/*
 count "  of it the boundary (include/tfaas/abi.h)" include/tfaas/abi.h
 count "core, process tender (core/plat/linux)" core/plat/*.h core/plat/linux/*
+count "core, kvm tender: ring 3 (core/plat/shim/guest*)" core/plat/shim/guest*
+count "shim, ring 0 (core/plat/shim)" core/plat/shim/shim.* core/plat/shim/entry.S
 count "runtime js, ours (runtime/js)" runtime/js/*.c runtime/js/*.h runtime/js/bootstrap/*
 count "host: process tender (host/tender)" host/tender/*.h host/tender/process/*
+count "host: kvm tender, beside that (host/tender/kvm)" host/tender/kvm/*
 count "host: tfaasd (host/daemon)" host/*.c host/*.h host/daemon/*
 count "host: sources of evidence (host/evidence)" host/evidence/*
 count "client: evidence verifiers (client/evidence*)" client/evidence*.c client/evidence*.h client/evidence*.S

@@ -52,7 +52,10 @@ void plat_protect(void *at, size_t size, enum plat_access access);
 uint64_t plat_memory_max(void);
 
 /* An immutable copy of memory that many places can map copy-on-write. */
+struct plat_run; /* pages that are not all zero: pages.c's own */
 struct plat_image {
+    struct plat_run *runs;
+    size_t run_count;
     const uint8_t *bytes; /* readable view */
     size_t size;
     size_t used; /* bytes of pages that are not all zero: what it takes of the machine's memory */

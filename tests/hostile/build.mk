@@ -15,3 +15,18 @@ $(B)/tests/functions/command_%.wasm: tests/hostile/functions/command_%.c
 $(B)/tests/functions/%.wasm: tests/hostile/functions/%.wat
 	@mkdir -p $(@D)
 	wat2wasm --enable-multi-memory $< -o $@
+
+# The attacker inside a machine that tests/hostile/kvm.c starts: over the real shim, and over one that was taken over.
+$(B)/tests/hostile/kvm: $(foreach ring,0 3,$(foreach file,core shim vm,$(B)/tests/hostile/kvm$(ring)/tfaas-$(file)))
+$(B)/tests/hostile/kvm%/tfaas-core: tests/hostile/kvm_guest.c tests/hostile/kvm_guest.h core/plat/shim/shim.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -fPIE -static-pie -nostdlib -ffreestanding -fno-stack-protector -Icore -Itests/hostile $(WARN) \
+	    -Wl,--build-id=none,-z,noexecstack,-z,separate-code,-z,max-page-size=4096 $< -o $@
+$(B)/tests/hostile/kvm%/tfaas-vm: $(B)/tfaas-vm
+	@mkdir -p $(@D) && ln -f $< $@
+$(B)/tests/hostile/kvm3/tfaas-shim: $(B)/tfaas-shim
+	@mkdir -p $(@D) && ln -f $< $@
+$(B)/tests/hostile/kvm0/tfaas-shim: tests/hostile/kvm_shim.S tests/hostile/kvm_guest.h core/plat/shim/shim.h core/plat/shim/shim.lds
+	@mkdir -p $(@D)
+	$(CC) $(SHIM_CFLAGS) -Icore -Itests/hostile -nostdlib -static \
+	    -Wl,-T,core/plat/shim/shim.lds,--build-id=none,-z,noexecstack,-z,max-page-size=4096 $< -o $@

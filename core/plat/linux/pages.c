@@ -5,6 +5,7 @@
 #include "linux.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -105,9 +106,24 @@ static bool run_to_file(void *to, const uint8_t *from, size_t size, size_t at)
     return write_all(sink->fd, from, size, at);
 }
 
+struct plat_run {
+    size_t at, size;
+};
+
+/* Copies a run and remembers where it is: whoever maps the image later looks at no other page. */
 static bool run_to_memory(void *to, const uint8_t *from, size_t size, size_t at)
 {
-    memcpy((uint8_t *)to + at, from, size);
+    struct plat_image *image = to;
+    if ((image->run_count & (image->run_count - 1)) == 0) { /* 0, 1, 2, 4, 8... are there */
+        const size_t more = image->run_count != 0 ? 2 * image->run_count : 1;
+        struct plat_run *runs = realloc(image->runs, more * sizeof(*runs));
+        if (runs == NULL) {
+            return false;
+        }
+        image->runs = runs;
+    }
+    image->runs[image->run_count++] = (struct plat_run){at, size};
+    memcpy((uint8_t *)(uintptr_t)image->bytes + at, from, size);
     return true;
 }
 
@@ -119,10 +135,13 @@ static bool image_in_memory(struct plat_image *image, const void *from, size_t s
     if (bytes == MAP_FAILED) {
         return false;
     }
-    for_nonzero_runs(from, size, run_to_memory, bytes);
+    *image = (struct plat_image){.bytes = bytes, .size = total, .fd = -1};
+    if (!for_nonzero_runs(from, size, run_to_memory, image)) {
+        plat_image_destroy(image);
+        return false;
+    }
     plat_protect(bytes, whole_pages(total), PLAT_READ);
-    *image = (struct plat_image){
-        .bytes = bytes, .size = total, .used = plat_machine ? whole_pages(total) : 0, .fd = -1};
+    image->used = plat_machine ? whole_pages(total) : 0;
     return true;
 }
 
@@ -172,6 +191,7 @@ void plat_image_destroy(struct plat_image *image)
     if (image->fd >= 0) {
         close(image->fd);
     }
+    free(image->runs);
     *image = (struct plat_image){.fd = -1};
 }
 
@@ -186,7 +206,10 @@ bool plat_image_map(const struct plat_image *image, void *at, enum plat_access a
     if (!plat_commit(at, size)) {
         return false;
     }
-    for_nonzero_runs(image->bytes, image->size, run_to_memory, at);
+    for (size_t i = 0; i < image->run_count; i++) {
+        const struct plat_run *run = &image->runs[i];
+        memcpy((uint8_t *)at + run->at, image->bytes + run->at, run->size);
+    }
     if (access != PLAT_READ_WRITE) {
         plat_protect(at, size, access);
     }

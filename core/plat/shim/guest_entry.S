@@ -1,7 +1,7 @@
 /*
- * guest_entry.S - ring 3's landing place for faults and ticks, and the way back. The shim has put the
- * interrupted state into the shared page and left every register but rsp as it was. Must never be
- * entered twice: the shim looks at `active` and at guest_leave.
+ * guest_entry.S - ring 3's landing place for faults and ticks, and the way back. The shim has put
+ * the interrupted state into the shared page and left every register but rsp as it was. Must never
+ * be entered twice: the shim looks at `active` and at guest_leave.
  */
 #include "plat/shim/shim.h"
 

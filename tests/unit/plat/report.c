@@ -18,6 +18,11 @@ const char *plat_clock_prepare(void)
     return NULL;
 }
 
+uint64_t plat_now_ns(void)
+{
+    return 0;
+}
+
 const char *plat_context_prepare(void)
 {
     return NULL;
