@@ -153,7 +153,9 @@ static void inject(int number, bool forged)
     sealed_test_start("shop");
     start_shots(number, forged);
     bool alive = true;
-    for (unsigned i = 0; i < CALLS && alive; i++) {
+    /* What must end a core gets the time to: its first signal may come late on a busy machine. */
+    const unsigned calls = is_fault(number) ? 100 * CALLS : CALLS;
+    for (unsigned i = 0; i < calls && alive; i++) {
         alive = i % 3 == 0 ? hello(i) : i % 3 == 1 ? plain_call(i / 3) : sealed_one(i / 3);
         answered += alive;
     }
@@ -210,8 +212,7 @@ int main(int argc, char **argv)
         {"storms of ticks", storms_of_ticks},
         {"faults that no fault caused", faults_that_no_fault_caused},
         {"every signal", every_signal},
+        {"nothing leaked", nothing_leaked},
     };
-    int status = CHECK_MAIN(cases, argc, argv);
-    nothing_leaked();
-    return status;
+    return CHECK_MAIN(cases, argc, argv);
 }
