@@ -71,6 +71,7 @@
 #define STATEMENT_WORKER_LABEL      "tfaas-worker-v1"
 #define STATEMENT_KEEPER_LABEL      "tfaas-keeper-v1"
 #define STATEMENT_HANDOVER_LABEL    "tfaas-handover-v1"
+#define STATEMENT_REPORT_SIZE       264u /* a local report (core/plat/plat.h), opaque to the host */
 #define STATEMENT_NONCE_MIN         8u
 #define STATEMENT_NONCE_MAX         64u
 #define STATEMENT_LEASES_MAX        64u  /* in one domain statement */

@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REPORT_SIZE        264u /* PLAT_REPORT_SIZE: opaque here */
-#define REPORT_INSTANCE_AT 56u  /* struct plat_report */
+#define REPORT_INSTANCE_AT 56u /* struct plat_report */
 
 uint8_t *keeper_write(const struct keeper_item *items, size_t count, size_t *size)
 {
@@ -66,8 +65,8 @@ bool keeper_read_grant(struct span answer, struct span *grant)
 bool keeper_read_hello(struct span answer, struct keeper_hello *hello)
 {
     struct span parts[2];
-    if (!keeper_read(answer, parts, 2) || parts[0].size != REPORT_SIZE || parts[1].size == 0 ||
-        parts[1].size > STATEMENT_LEASE_SIZE_MAX)
+    if (!keeper_read(answer, parts, 2) || parts[0].size != STATEMENT_REPORT_SIZE ||
+        parts[1].size == 0 || parts[1].size > STATEMENT_LEASE_SIZE_MAX)
         return false;
     *hello = (struct keeper_hello){
         .report = parts[0],
@@ -89,7 +88,8 @@ static bool read_lease(struct span envelope, struct lease *lease)
 bool keeper_read_certified(struct span answer, struct keeper_certified *certified)
 {
     struct span parts[3];
-    if (!keeper_read(answer, parts, 3) || parts[1].size != 32 || parts[2].size != REPORT_SIZE)
+    if (!keeper_read(answer, parts, 3) || parts[1].size != 32 ||
+        parts[2].size != STATEMENT_REPORT_SIZE)
         return false;
     certified->envelope = parts[0];
     certified->identity = parts[1];
@@ -102,7 +102,7 @@ bool keeper_read_statement(struct span answer, struct span nonce, struct span *b
 {
     struct span parts[2];
     const char *why;
-    if (!keeper_read(answer, parts, 2) || parts[1].size != REPORT_SIZE ||
+    if (!keeper_read(answer, parts, 2) || parts[1].size != STATEMENT_REPORT_SIZE ||
         key_statement_read(parts[0], statement, &why) != TFAAS_OK)
         return false;
     *bytes = parts[0];
