@@ -2,11 +2,12 @@
  * exhaust.c - functions that use up what all functions of a core share: the processor, the memory,
  * the ring, the places for runs, the kernel's mappings. The core and everybody else's calls go on.
  */
-/* needs: core tests/support/core_child.c tests/support/core_test.c */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE */
+/* clang-format on */
 #include "core_test.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define MS         1000000u
@@ -24,9 +25,7 @@ static uint32_t begin(uint32_t function, const char *body, uint64_t deadline_ns,
 static void fresh_core_of(uint64_t memory_max)
 {
     static bool started;
-    const struct rlimit limit = {memory_max, RLIM_INFINITY};
-    if (setrlimit(RLIMIT_DATA, &limit) != 0)
-        exit(1);
+    core_child_memory(memory_max);
     if (started)
         core_child_stop(&core);
     started = true;

@@ -4,7 +4,7 @@
  * loaded_take_slot), so the test does not trust what the guest says.
  */
 /* clang-format off */
-/* needs: core tests/support/core_child.c tests/support/core_test.c flags: -Wl,--wrap=loaded_take_slot */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE -Wl,--wrap=loaded_take_slot */
 /* clang-format on */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memmem */

@@ -2,7 +2,9 @@
  * limits.c - functions that ask for too much, and modules that must be refused: each gets its own
  * clear end, and the next call is right.
  */
-/* needs: core tests/support/core_child.c tests/support/core_test.c */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE */
+/* clang-format on */
 #include "core_test.h"
 
 #include <stdlib.h>
@@ -234,18 +236,20 @@ static void busy(void)
     core_test_load(&core, ++next_id, core_test_wasm("sleeps"));
     uint32_t first = core.next_id + 1;
     for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX + 3; i++)
-        (void)core_begin(&core, next_id, "GET", "/", NULL, NULL, 0, true, SECOND);
+        (void)core_begin(&core, next_id, "GET", "/", NULL, NULL, 0, true, 60 * SECOND);
     unsigned refused = 0, ended = 0;
     struct tfaas_slot slot;
-    while (refused + ended < TFAAS_INFLIGHT_MAX + 3 && core_receive(&core, &slot, payload, 10000)) {
+    while (refused + ended < TFAAS_INFLIGHT_MAX + 3 && core_receive(&core, &slot, payload, 60000)) {
         if (!(slot.flags & TFAAS_END))
             continue;
         if (slot.arg[0] == TFAAS_BUSY) {
             refused++;
             CHECK(slot.id >= first + TFAAS_INFLIGHT_MAX, "call %u was refused", slot.id - first);
+            for (uint32_t id = first; refused == 3 && id < first + TFAAS_INFLIGHT_MAX; id++)
+                core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = id}, NULL, 0);
         } else {
             ended++;
-            CHECK(slot.arg[0] == TFAAS_DEADLINE, "%s", tfaas_status_name((unsigned)slot.arg[0]));
+            CHECK(slot.arg[0] == TFAAS_CANCELLED, "%s", tfaas_status_name((unsigned)slot.arg[0]));
         }
     }
     CHECK(refused == 3 && ended == TFAAS_INFLIGHT_MAX, "%u refused, %u ended", refused, ended);
