@@ -18,8 +18,8 @@ struct core_child {
     struct ring_tx tx;
     struct ring_rx rx;
     uint32_t next_id;
-    bool gone;  /* seen to have ended by core_receive; then: */
-    int status; /* its wait status; of a forked child only */
+    bool gone;                    /* seen to have ended by core_receive; then: */
+    int status;                   /* its wait status; of a forked child only */
     struct tender_worker *worker; /* of the tender; NULL: a forked child */
 };
 
@@ -64,7 +64,8 @@ void core_tender_launch(struct core_child *core, uint64_t memory_max);
 bool core_tender_gone(const struct core_child *core);
 void core_tender_end(struct core_child *core);
 
-/* For the next cores: bytes they may use for themselves; 0: as this process, as the tender's default.
+/* For the next cores: bytes they may use for themselves; 0: as this process, as the tender's
+ * default.
  */
 void core_child_memory(uint64_t bytes);
 /* core_prepare() must have run in this process. Exits the test on failure to start. */

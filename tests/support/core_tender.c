@@ -1,5 +1,5 @@
-/* core_tender.c - see core_child.h: cores of the product, launched by the kvm tender. Test code: any
- * surprise ends the test with a message. */
+/* core_tender.c - see core_child.h: cores of the product, launched by the kvm tender. Test code:
+ * any surprise ends the test with a message. */
 #include "core_child.h"
 
 #include "tender/tender.h"

@@ -142,6 +142,7 @@ static bool image_in_memory(struct plat_image *image, const void *from, size_t s
     }
     plat_protect(bytes, whole_pages(total), PLAT_READ);
     image->used = plat_machine ? whole_pages(total) : 0;
+    image->is_private = true;
     return true;
 }
 
