@@ -98,7 +98,7 @@ static void unload_while_the_ring_is_full(void)
     (void)usleep(100000);
     struct tfaas_slot slot;
     bool unloaded = false, refused = false, ended = false;
-    while (!(unloaded && refused && ended) && core_receive(&core, &slot, payload, 5000)) {
+    while (!(unloaded && refused && ended) && core_receive(&core, &slot, payload, 60000)) {
         CHECK(slot.kind != TFAAS_FAULT, "%.*s", (int)slot.size, payload);
         if (slot.kind == TFAAS_FAULT)
             return;
@@ -125,7 +125,7 @@ static void load_while_all_places_are_taken(void)
         core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = waiting[i]}, NULL, 0);
     struct tfaas_slot slot;
     unsigned ended = 0;
-    while (ended < TFAAS_INFLIGHT_MAX && core_receive(&core, &slot, payload, 5000))
+    while (ended < TFAAS_INFLIGHT_MAX && core_receive(&core, &slot, payload, 60000))
         ended += (slot.flags & TFAAS_END) != 0;
     CHECK(ended == TFAAS_INFLIGHT_MAX, "%u ended", ended);
     core_test_expect(&core, 4, "s", "short");
@@ -170,7 +170,7 @@ static void memory_for_everybody_else(void)
     core_test_load(&core, 7, config);
     uint32_t holder[8];
     for (unsigned i = 0; i < 8; i++)
-        holder[i] = begin(7, "m", 3000ull * MS, true);
+        holder[i] = begin(7, "m", 600000ull * MS, true);
     (void)usleep(300000);
     for (unsigned i = 0; i < 20; i++)
         core_test_expect(&core, 1, "s", "short");
@@ -178,13 +178,16 @@ static void memory_for_everybody_else(void)
     core_test_expect(&core, 8, "", "made of script");
     struct tfaas_slot slot;
     unsigned ended = 0;
-    while (ended < 8 && core_receive(&core, &slot, payload, 10000))
+    for (unsigned i = 0; i < 8; i++)
+        core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = holder[i]}, NULL, 0);
+    while (ended < 8 && core_receive(&core, &slot, payload, 60000))
         ended += (slot.flags & TFAAS_END) && slot.id - holder[0] < 8;
     CHECK(ended == 8, "%u of 8 ended", ended);
     core_test_expect(&core, 7, "s", "short");
 }
 
-/* Images are files in memory, which no limit of the process counts. */
+/* Images are files in memory, which no limit of the process counts; in a machine they are part of
+ * what the runs may have. */
 static void large_images(void)
 {
     fresh_core();
@@ -194,15 +197,14 @@ static void large_images(void)
     for (uint32_t id = 20; id < 36; id++) {
         core_load(&core, id, &config, &answer);
         loaded += answer.status == TFAAS_OK;
-        CHECK(answer.status == TFAAS_OK || (answer.status == TFAAS_NO_SPACE &&
-                                            strstr(answer.fault, "no memory for the image")),
-              "%s: %s", tfaas_status_name(answer.status), answer.fault);
+        CHECK(answer.status == TFAAS_OK || strstr(answer.fault, "no memory for"), "%s: %s",
+              tfaas_status_name(answer.status), answer.fault);
     }
-    CHECK(loaded >= 4 && loaded <= 8, "%u images of 64 MiB were kept", loaded);
+    CHECK(loaded >= 3 && loaded <= 8, "%u images of 64 MiB were kept", loaded);
     core_test_expect(&core, 1, "s", "short");
     struct tfaas_slot slot;
     core_send(&core, (struct tfaas_slot){.kind = TFAAS_UNLOAD, .id = 20}, NULL, 0);
-    CHECK(core_receive(&core, &slot, payload, 5000) && slot.kind == TFAAS_LOADED, "no answer");
+    CHECK(core_receive(&core, &slot, payload, 60000) && slot.kind == TFAAS_LOADED, "no answer");
     core_load(&core, 20, &config, &answer); /* in its place */
     CHECK(answer.status == TFAAS_OK, "%s: %s", tfaas_status_name(answer.status), answer.fault);
 }
@@ -210,15 +212,19 @@ static void large_images(void)
 /* More separate mappings than the kernel gives to a process (65530). */
 static void scattered_pages(void)
 {
+    if (core_child_of_tender()) {
+        check_skipped = "a machine has page tables, and no kernel that counts mappings";
+        return;
+    }
     fresh_core_of(4 * MEMORY_MAX);
     struct tfaas_slot slot;
     core_test_load(&core, 9, core_test_wasm("bombs"));
     for (unsigned round = 0; round < 30; round++) {
         char body[3] = {'p', (char)('0' + round % 10), 0};
         for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++)
-            (void)begin(9, body, 20000ull * MS, true);
+            (void)begin(9, body, 600000ull * MS, true);
         for (unsigned ended = 0; ended < TFAAS_INFLIGHT_MAX;) {
-            if (!core_receive(&core, &slot, payload, 20000) || slot.kind == TFAAS_FAULT ||
+            if (!core_receive(&core, &slot, payload, 120000) || slot.kind == TFAAS_FAULT ||
                 (slot.flags & TFAAS_END && slot.arg[0] != TFAAS_OK)) {
                 CHECK(false, "round %u: %.*s", round, (int)slot.size, payload);
                 return;
