@@ -138,8 +138,8 @@ bool sealed_start(struct call *call, bool last)
         fail(call, status, error.text);
         return false;
     }
-    if (call->daemon->keeper && call->sealing != TFAAS_SEALING_SESSION)
-        keeper_call_counted(call->daemon->keeper, ns->link);
+    if (ns->tended->keeper && call->sealing != TFAAS_SEALING_SESSION)
+        keeper_call_counted(ns->tended->keeper, ns->link);
     sealed_keep(call, call->body, first);
     if (first) {
         memmove(call->body, call->body + first, call->body_size - first);
