@@ -405,7 +405,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     talk(fd, data + 1, size - 1);
     close(fd);
     for (unsigned i = 0; i < 50 && (d.connection_count || d.calls || d.probing); i++) {
-        tended_now(&d, d.now_ns + NS_PER_S); /* clients that left are looked for only now and then */
+        tended_now(&d,
+                   d.now_ns + NS_PER_S); /* clients that left are looked for only now and then */
         http_sweep(&d);
         (void)turn();
     }

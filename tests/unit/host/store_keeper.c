@@ -23,7 +23,8 @@ static void keeper_state(void **state)
     uint8_t *got = NULL, bytes[300];
     size_t size = 0;
     memset(bytes, 5, sizeof bytes);
-    REFUSED(store_get_keeper_state(store, "process", &got, &size, &error), TFAAS_NOT_FOUND, "no keeper");
+    REFUSED(store_get_keeper_state(store, "process", &got, &size, &error), TFAAS_NOT_FOUND,
+            "no keeper");
     OK(store_put_keeper_state(store, "process", bytes, 200, &error));
     bytes[0] = 6;
     OK(store_put_keeper_state(store, "process", bytes, sizeof bytes, &error));
@@ -142,7 +143,8 @@ static void schema_one_is_upgraded(void **state)
     assert_int_equal(size, 3);
     assert_memory_equal(got, "one", 3);
     free(got);
-    REFUSED(store_get_keeper_state(store, "process", &got, &size, &error), TFAAS_NOT_FOUND, "no keeper");
+    REFUSED(store_get_keeper_state(store, "process", &got, &size, &error), TFAAS_NOT_FOUND,
+            "no keeper");
     OK(store_put_keeper_state(store, "process", (const uint8_t *)"state", 5, &error));
     reopen();
     OK(store_get_keeper_state(store, "process", &got, &size, &error));
@@ -158,11 +160,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(keeper_state),
-        TEST(keeper_state_of_each_tender),
-        TEST(root_seed),
-        TEST(schema_one_is_upgraded),
-        TEST(schema_two_is_upgraded),
+        TEST(keeper_state),           TEST(keeper_state_of_each_tender), TEST(root_seed),
+        TEST(schema_one_is_upgraded), TEST(schema_two_is_upgraded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
