@@ -27,7 +27,7 @@
 #define BOOT_STEP      64
 #define BOOT_STACK     72
 #define BOOT_TIMER     80
-#define BOOT_FIRST_GDT 88  /* limit and base as lgdt wants them, 16 bytes each */
+#define BOOT_FIRST_GDT 88 /* limit and base as lgdt wants them, 16 bytes each */
 #define BOOT_GDT       104
 #define BOOT_IDT       120
 

@@ -19,19 +19,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QEMU          "qemu-system-x86_64"
-#define ROM           "build/tests/emu/boot.bin"
-#define PAGE          UINT64_C(4096)
-#define MEMORY_SIZE   (UINT64_C(768) << 20)
-#define WINDOW_SIZE   (UINT64_C(4) << 20) /* QEMU's memory comes in pieces of 2 MiB */
-#define XCR0          UINT64_C(0x7)       /* x87, SSE, AVX: all that QEMU emulates */
-#define TIMER_HZ      1193182u
-#define TICK_HZ       1000u
-#define TSC_KHZ       1000000u /* the counter of a machine whose instructions are its time: ns */
-#define MEMORY_MAX    (UINT64_C(256) << 20)
-#define SYSCALL_VA    (SHIM_BASE + SHIM_SYSCALL_GPA)
-#define FRAME_SIZE    40u /* of iretq: rip, cs, rflags, rsp, ss */
-#define TSS_BUSY      0x2u /* in byte 5 of a TSS descriptor */
+#define QEMU        "qemu-system-x86_64"
+#define ROM         "build/tests/emu/boot.bin"
+#define PAGE        UINT64_C(4096)
+#define MEMORY_SIZE (UINT64_C(768) << 20)
+#define WINDOW_SIZE (UINT64_C(4) << 20) /* QEMU's memory comes in pieces of 2 MiB */
+#define XCR0        UINT64_C(0x7)       /* x87, SSE, AVX: all that QEMU emulates */
+#define TIMER_HZ    1193182u
+#define TICK_HZ     1000u
+#define TSC_KHZ     1000000u /* the counter of a machine whose instructions are its time: ns */
+#define MEMORY_MAX  (UINT64_C(256) << 20)
+#define SYSCALL_VA  (SHIM_BASE + SHIM_SYSCALL_GPA)
+#define FRAME_SIZE  40u  /* of iretq: rip, cs, rflags, rsp, ss */
+#define TSS_BUSY    0x2u /* in byte 5 of a TSS descriptor */
 
 /* Descriptors in QEMU. */
 enum { RAM_FD = 3, WINDOW_FD, BELL_FD, READY_FD, LOG_FD, END_FD };
@@ -151,7 +151,7 @@ static void put_boot(struct emu *emu, const struct emu_options *options)
         .efer = MACHINE_EFER,
         .star = MACHINE_STAR,
         .lstar = SYSCALL_VA,
-        .sfmask = MACHINE_SFMASK,
+        .sfmask = MACHINE_SFMASK & ~options->sfmask_off,
         .xcr0 = XCR0,
         .step = SHIM_BASE + iretq - 3,
         .stack = SHIM_BASE + stack,
@@ -285,6 +285,21 @@ bool emu_ready(struct emu *emu)
     }
     memset(emu->machine.memory + BOOT_GPA, 0, BOOT_END_GPA - BOOT_GPA);
     return true;
+}
+
+uint64_t *emu_page(const struct emu *emu, uint64_t va)
+{
+    uint64_t *table = (uint64_t *)(emu->machine.memory + SHIM_PAGE_TABLE_GPA);
+    for (unsigned shift = 39;; shift -= 9) {
+        uint64_t *entry = &table[va >> shift & 511];
+        if ((*entry & SHIM_PTE_PRESENT) == 0) {
+            die("the machine's page tables", "an address without a page");
+        }
+        if (shift == 12) {
+            return entry;
+        }
+        table = (uint64_t *)(emu->machine.memory + (*entry & SHIM_PTE_FRAME));
+    }
 }
 
 void emu_stop(struct emu *emu)
