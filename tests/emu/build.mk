@@ -8,3 +8,5 @@ $(B)/tests/emu/ring0: tests/emu/qemu/ring0.S tests/emu/qemu/ring0.h core/plat/sh
 	@mkdir -p $(@D)
 	$(CC) $(SHIM_CFLAGS) -Icore -nostdlib -static \
 	    -Wl,-T,core/plat/shim/shim.lds,--build-id=none,-z,noexecstack,-z,max-page-size=4096 $< -o $@
+$(B)/tests/emu/qemu/core $(B)/tests/emu/qemu/rings: $(wildcard tests/emu/qemu/*.h) tests/hostile/kvm_guest.h \
+    host/tender/kvm/machine.h core/plat/shim/shim.h

@@ -126,10 +126,10 @@ static uint64_t execute(uint64_t which)
     return 7;
 }
 
-static uint64_t call_with_ac(uint64_t number, uint64_t a)
+static uint64_t call_with_flags(uint64_t number, uint64_t a)
 {
-    __asm__ volatile("pushfq; orl $0x40000, (%%rsp); popfq; syscall; "
-                     "pushfq; andl $~0x40000, (%%rsp); popfq"
+    __asm__ volatile("pushfq; orl $0x44400, (%%rsp); popfq; syscall; "
+                     "pushfq; andl $~0x44400, (%%rsp); popfq"
                      : "+a"(number)
                      : "D"(a)
                      : "rcx", "r11", "memory", "cc");
@@ -190,8 +190,8 @@ static uint64_t attack(const volatile struct kvm_attack *what)
     }
     case KVM_ATTACK_INSTRUCTION:
         return execute(a);
-    case KVM_ATTACK_CALL_WITH_AC:
-        return call_with_ac(a, b);
+    case KVM_ATTACK_CALL_WITH_FLAGS:
+        return call_with_flags(a, b);
     case KVM_ATTACK_CALL_BY_JUMP:
         return call_by_jump(a, b, what->c);
     default:

@@ -32,13 +32,13 @@ enum kvm_attack_kind {
     KVM_ATTACK_WRITE,
     KVM_ATTACK_JUMP,
     KVM_ATTACK_LOOP,
-    KVM_ATTACK_CALL,         /* system call a (b, c, d) */
-    KVM_ATTACK_FUZZ_CALLS,   /* seed a, b calls */
-    KVM_ATTACK_RING0,        /* number a, b, c */
-    KVM_ATTACK_INSTRUCTION,  /* enum kvm_instruction a */
-    KVM_ATTACK_CALL_WITH_AC, /* system call a (b, c, d) with the alignment check flag set */
-    KVM_ATTACK_CALL_BY_JUMP, /* system call a without arguments, by a jump to b, flags c in r11;
-                              * result: the flags after it, and half of rax */
+    KVM_ATTACK_CALL,            /* system call a (b, c, d) */
+    KVM_ATTACK_FUZZ_CALLS,      /* seed a, b calls */
+    KVM_ATTACK_RING0,           /* number a, b, c */
+    KVM_ATTACK_INSTRUCTION,     /* enum kvm_instruction a */
+    KVM_ATTACK_CALL_WITH_FLAGS, /* system call a (b) with AC, NT and DF set */
+    KVM_ATTACK_CALL_BY_JUMP,    /* system call a without arguments, by a jump to b, flags c in r11;
+                                 * result: the flags after it, and half of rax */
 };
 
 /* Ring 0's own, and those that UMIP forbids. */

@@ -13,7 +13,7 @@
 #define SHARED_ADDRESS 48
 #define SHARED_VECTOR  56
 #define VECTOR_UD      6
-#define FLAG_AC        0x40000
+#define FLAGS          0x44400 /* AC, NT and DF, which ring 3 may have set */
 
         .section .text.entry, "ax"
         .globl  shim_vectors
@@ -41,7 +41,7 @@ shim_vectors:
         movq    $(SHIM_BASE + SHIM_STACK_GPA_END), %rsp
         pushq   $SHIM_SS3
         pushq   user_stack(%rip)
-        andl    $~FLAG_AC, %r11d
+        andl    $~FLAGS, %r11d
         pushq   %r11
         pushq   $SHIM_CS3
         pushq   %rcx
@@ -54,6 +54,10 @@ obey:   cmpq    $RING0_LOAD, %rax
         je      2f
         cmpq    $RING0_ENTER, %rax
         je      3f
+        cmpq    $RING0_FLAGS, %rax
+        jne     4f
+        pushfq
+        popq    %rax
         jmp     4f
 1:      movb    (%rdi), %cl
         jmp     4f

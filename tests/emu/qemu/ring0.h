@@ -5,5 +5,6 @@
 #define RING0_LOAD  1
 #define RING0_STORE 2 /* a byte */
 #define RING0_ENTER 3 /* calls a `ret` */
+#define RING0_FLAGS 4 /* rax: the flags ring 0 runs with */
 
 #endif

@@ -173,7 +173,8 @@ static void ring0_is_kept_from_ring3(void)
                 SHIM_CS0);
     check_fault("SMEP", &obeys, ring0(RING0_ENTER, code), PAGE_FAULT, PRESENT | FETCH, SHIM_CS0);
     /* The flag that lifts SMAP is ring 3's to set; a system call takes it away. */
-    const struct kvm_attack flagged = {.kind = KVM_ATTACK_CALL_WITH_AC, .a = RING0_LOAD, .b = data};
+    const struct kvm_attack flagged = {
+        .kind = KVM_ATTACK_CALL_WITH_FLAGS, .a = RING0_LOAD, .b = data};
     check_fault("SMAP, by a call with AC", &obeys, flagged, PAGE_FAULT, PRESENT, SHIM_CS0);
     obeys.sfmask_off = FLAG_AC;
     check_through("a call that keeps AC", &obeys, flagged);
@@ -219,11 +220,22 @@ static void a_jump_to_lstar_is_a_call(void)
     CHECK((flags & (io_privilege | nested | trap | interrupts)) == interrupts, "flags %#lx", flags);
 }
 
+/* Without interrupts, whatever ring 3 has set: also what only `syscall` leaves to LSTAR's code. */
+static void a_call_enters_with_its_own_flags(void)
+{
+    const struct emu_options obeys = {.core = CORE, .shim = OBEYS};
+    const struct kvm_attack ask = {.kind = KVM_ATTACK_CALL_WITH_FLAGS, .a = RING0_FLAGS};
+    const struct outcome got = attack(&obeys, ask);
+    CHECK(got.answered && (got.result & 0x2) != 0 && (got.result & 0x47700) == 0,
+          "end %d, vector %lu, flags %#lx", got.code, got.vector, got.result);
+}
+
 static const struct check_case cases[] = {
     {"ring3_stays_in_its_pages", ring3_stays_in_its_pages},
     {"ring3_stays_at_its_ports", ring3_stays_at_its_ports},
     {"ring0s_instructions_are_its_own", ring0s_instructions_are_its_own},
     {"a_jump_to_lstar_is_a_call", a_jump_to_lstar_is_a_call},
+    {"a_call_enters_with_its_own_flags", a_call_enters_with_its_own_flags},
     {"ring0_is_kept_from_ring3", ring0_is_kept_from_ring3},
     {"ring0s_own_code_and_tables_are_fixed", ring0s_own_code_and_tables_are_fixed},
 };
