@@ -6,6 +6,7 @@
 #include "kvm_guest.h"
 
 #include "plat/shim/shim.h"
+#include <stdbool.h>
 
 static void out(uint16_t port, uint32_t value)
 {
@@ -50,12 +51,14 @@ static uint64_t odd(uint64_t *state)
 }
 
 /* Random calls into the shim. It may refuse, end us, or do it; ring 0 must never fault. */
-static uint64_t fuzz_calls(uint64_t seed, uint64_t count)
+static uint64_t fuzz_calls(uint64_t seed, uint64_t count, bool upcall)
 {
     static const uint16_t numbers[] = {9, 10, 11, 12, 158, SHIM_CALL_UPCALL, 186, 1, 60000};
     uint64_t state = seed * 2 + 1;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t number = numbers[draw(&state) % (sizeof(numbers) / sizeof(*numbers))];
+        if (number == SHIM_CALL_UPCALL && !upcall)
+            continue;
         uint64_t at = odd(&state), size = odd(&state) % (1u << 22);
         /* Never our own code, stack or data: the point is the shim. */
         if (at < SHIM_HEAP_VA && number != 12)
@@ -182,10 +185,13 @@ static uint64_t attack(const volatile struct kvm_attack *what)
     case KVM_ATTACK_CALL:
         return call(a, b, what->c, what->d, 0x22);
     case KVM_ATTACK_FUZZ_CALLS:
-        return fuzz_calls(a, b);
+        return fuzz_calls(a, b, what->c == 0);
     case KVM_ATTACK_RING0: {
         uint64_t result = a;
-        __asm__ volatile("ud2" : "+a"(result) : "D"(b), "S"(what->c) : "rcx", "rdx", "memory");
+        __asm__ volatile("pushfq; orq %3, (%%rsp); popfq; ud2; pushfq; andq %4, (%%rsp); popfq"
+                         : "+a"(result)
+                         : "D"(b), "S"(what->c), "r"(what->d), "r"(~what->d)
+                         : "rcx", "rdx", "memory", "cc");
         return result;
     }
     case KVM_ATTACK_INSTRUCTION:

@@ -33,8 +33,8 @@ enum kvm_attack_kind {
     KVM_ATTACK_JUMP,
     KVM_ATTACK_LOOP,
     KVM_ATTACK_CALL,            /* system call a (b, c, d) */
-    KVM_ATTACK_FUZZ_CALLS,      /* seed a, b calls */
-    KVM_ATTACK_RING0,           /* number a, b, c */
+    KVM_ATTACK_FUZZ_CALLS,      /* seed a, b calls; c: none that moves the upcall */
+    KVM_ATTACK_RING0,           /* number a, b, c; flags d set */
     KVM_ATTACK_INSTRUCTION,     /* enum kvm_instruction a */
     KVM_ATTACK_CALL_WITH_FLAGS, /* system call a (b) with AC, NT and DF set */
     KVM_ATTACK_CALL_BY_JUMP,    /* system call a without arguments, by a jump to b, flags c in r11;
