@@ -207,10 +207,11 @@ void sealed_ended(struct call *call)
 static void reply_failure(struct call *call)
 {
     tfaas_status_t status = call->core.status;
+    const struct namespace *ns = registry_namespace(call->daemon, call->sealed_ns);
     /* A worker that has no lease yet knows no key: not this one either. The client fetches the
      * statements anew, and these wait for the lease. Nothing was opened, so it may send again: an
      * answer that only lacks its receipt comes sealed. */
-    if (status == TFAAS_NO_LEASE)
+    if (status == TFAAS_NO_LEASE && ns && ns->tended->keeper)
         status = TFAAS_KEY_UNKNOWN;
     const char *type = status == TFAAS_KEY_UNKNOWN
                            ? "https://iana.org/assignments/http-problem-types#ohttp-key"
