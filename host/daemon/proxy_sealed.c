@@ -207,9 +207,8 @@ void sealed_ended(struct call *call)
 static void reply_failure(struct call *call)
 {
     tfaas_status_t status = call->core.status;
-    const struct namespace *ns = call->function
-                                     ? call->function->ns
-                                     : registry_namespace(call->daemon, call->sealed_ns);
+    const struct namespace *ns =
+        call->function ? call->function->ns : registry_namespace(call->daemon, call->sealed_ns);
     /* A worker that has no lease yet knows no key: not this one either. The client fetches the
      * statements anew, and these wait for the lease. Nothing was opened, so it may send again: an
      * answer that only lacks its receipt comes sealed. */
