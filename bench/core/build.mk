@@ -37,12 +37,17 @@ BENCH_WORKER_OBJ := $(filter $(B)/host-obj/host/tender/% $(B)/host-obj/host/erro
 	$(B)/host-obj/common/ring.o $(B)/host-obj/common/sha384.o $(B)/host-obj/common/status.o,$(HOST_OBJ))
 $(B)/bench-worker: bench/core/worker_start.c $(BENCH_WORKER_OBJ) | $(B)/tfaas-core
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) $^ -lsodium -o $@
+# Cold boot, first answer and memory under either tender; of core_child.c only what speaks the window is linked.
+$(B)/bench-first: bench/core/worker_first.c tests/support/core_child.c $(BENCH_WORKER_OBJ) \
+		$(addprefix $(B)/host-obj/common/,bhttp.o bundle.o cbor.o fields.o package.o) \
+		| $(B)/tfaas-core $(B)/tfaas-vm $(B)/tfaas-shim
+	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE -ffunction-sections -Wl,--gc-sections $(INC) -Itests/support $^ -lsodium -o $@
 # A worker with its lease: the real keeper and worker, and the host's side of the tests of hostile hosts.
 $(B)/bench-lease: bench/core/worker_lease.c tests/hostile/keeper_support.c $(BENCH_WORKER_OBJ) \
 		$(addprefix $(B)/host-obj/common/,statement.o fields.o cbor.o) | $(B)/tfaas-core
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) -Itests/hostile $^ -lsodium -o $@
 $(B)/bench-evidence: bench/core/evidence_verify.c $(B)/libtfaas.a
 	$(CC) $(HOST_CFLAGS) -D_GNU_SOURCE $(INC) $^ $(CLIENT_LIBS) -o $@
-BENCH_PROGRAMS := $(addprefix $(B)/bench-,core worker lease evidence)
+BENCH_PROGRAMS := $(addprefix $(B)/bench-,core worker first lease evidence)
 bench-core: $(BENCH_PROGRAMS)
 	@python3 bench/run.py --only core $(BENCH_ARGS)
