@@ -9,7 +9,6 @@
 #include "worker.h"
 
 #include "doorbell.h"
-#include "load.h"
 
 #include <stdlib.h>
 
@@ -64,11 +63,8 @@ static void measure_pairs(struct pairs *pairs, double (*measure)(struct bench_wo
 /* A fresh instance per call, the core never without the next one: microseconds for each. */
 static double fresh_us(struct bench_worker *worker, uint32_t id)
 {
-    static const char *const headers[] = {"content-type", "application/json", NULL};
-    (void)id;
     const double begin = bench_worker_cpu_ms(worker);
-    if (load_run_with(&worker->core, FUNCTION, CALLS, IN_FLIGHT, headers, REQUEST) != 0)
-        bench_die("calls went wrong under", worker->of->ops->name);
+    bench_worker_keep_busy(worker, id, REQUEST, CALLS, IN_FLIGHT);
     return (bench_worker_cpu_ms(worker) - begin) * 1e3 / CALLS;
 }
 

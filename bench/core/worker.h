@@ -36,6 +36,10 @@ void bench_worker_start(const struct bench_tender *tender, struct bench_worker *
 void bench_worker_end(struct bench_worker *worker);
 /* One call, POST, JSON; its content is malloc'ed, NUL-terminated text. */
 char *bench_worker_call(struct bench_worker *worker, uint32_t id, const char *body);
+/* Makes `count` such calls, `in_flight` at a time, so fast that the core finds the next one
+ * whenever it looks; each must end well. */
+void bench_worker_keep_busy(struct bench_worker *worker, uint32_t id, const char *body,
+                            unsigned count, unsigned in_flight);
 /* Time on a processor that its process has had; of a machine, with the guest's. */
 double bench_worker_cpu_ms(const struct bench_worker *worker);
 
