@@ -192,3 +192,21 @@ with tempfile.TemporaryDirectory() as folder:
     case.true('problem: it ended with 3; the last thing it said: bad' in said, said)
     case.true('problem: it answered, and did not end by itself' in said, said)
     case.true('answered' not in said.replace('it answered', ''), said)
+
+
+def test_a_whole_run_starts_without_the_names_of_its_tender_only(case):
+    code = '''
+import json, pathlib, tempfile, run
+with tempfile.TemporaryDirectory() as folder:
+    output, parts = pathlib.Path(folder, 'b.json'), pathlib.Path(folder, 'b.parts')
+    parts.mkdir()
+    for name in ('http', 'kvm_http', 'tcb', 'growth', 'kvm_growth'):
+        parts.joinpath(name + '.json').write_text(json.dumps({name: 1}))
+    run.say = lambda text: None
+    run.write_figures(output, run.PARTS, {'cold': {'new': 2}})
+    print(sorted(json.loads(output.read_text())))
+'''
+    said = inside(code, TENDER='')
+    case.true("['kvm_growth', 'kvm_http', 'new']" in said, said)
+    said = inside(code, TENDER='kvm')
+    case.true("['growth', 'http', 'new']" in said, said)
