@@ -32,11 +32,12 @@ class Container:
     """An OCI bundle with one program; HTTP when it has a port, else stdin and stdout."""
 
     def __init__(self, name, folder, program, mounts=(), port=None):
-        self.name, self.folder, self.port = name, pathlib.Path(folder, 'crun-' + name), port
+        self.name, self.port = name, port
         if not shutil.which('crun'):
             raise Problem('crun is not installed (Debian: crun)')
         if os.geteuid() != 0:
             raise Problem('crun is measured as root only (private mount namespace)')
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f'crun-{name}-', dir=folder))
         for point in ('rootfs/proc', 'rootfs/dev', 'rootfs/sys', 'rootfs/tmp'):
             (self.folder / point).mkdir(parents=True)
         run_tool(['crun', 'spec'], self.folder)

@@ -32,7 +32,7 @@ FIGURES = (
     ('metering_overhead_calls', 'metering: worst of fib, calls, sort', '%'),
     ('worker_start_ms', 'a new worker from the zygote', 'ms'),
     ('js_cold_first_call_ms', 'first call of a deployed JavaScript function', 'ms'),
-    ('crun_start_ms', '`crun run` of a static `true`', 'ms'),
+    ('crun_start_ms', '`crun run` of one static program, start to exit', 'ms'),
     ('js_idle_function_kib', 'memory per function, 1,000 that have each run once', 'KiB'),
     ('js_never_run_function_kib', 'memory per function, deployed and never run', 'KiB'),
     ('js_loaded_function_kib', 'memory per function that is loaded', 'KiB'),
