@@ -139,10 +139,11 @@ def start_figures(seen, tenders):
     for tender in tenders:
         of = {key: statistics.median(seen[f'{tender}:{key}'])
               for key in ('cold_boot_ms', 'ready_ms', 'first_answer_ms', 'idle_private_mib',
-                          'served_private_mib')}
+                          'served_private_mib', 'steady_call_us')}
         start = 'snapshot' if tender == 'kvm' else 'fork'
         figures |= {f'{tender}_{start}_start_ms': of['first_answer_ms'],
                     f'{tender}_{start}_ready_ms': of['ready_ms'],
+                    f'{tender}_steady_call_us': of['steady_call_us'],
                     f'{tender}_cold_boot_ms': of['cold_boot_ms'],
                     f'{tender}_idle_private_mib': of['idle_private_mib'],
                     f'{tender}_served_private_mib': of['served_private_mib']}

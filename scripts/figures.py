@@ -63,6 +63,8 @@ FIGURES = (
     ('kvm_core_js_fresh_vs_process', 'the second against the first', 'x'),
     ('kvm_core_wasm_fresh_vs_process', 'the same of Wasm hello', 'x'),
     ('kvm_wasm_compute_vs_process', 'kvm against process: speed of the worst of six Wasm kernels', 'x'),
+    ('process_steady_call_us', 'process: one call after the other, from the host and back', 'us'),
+    ('kvm_steady_call_us', 'kvm: the same; the core sleeps and is woken where the host does not poll', 'us'),
     ('kvm_doorbell_us', 'kvm: a number to the core and back, both sides polling', 'us'),
     ('process_doorbell_us', 'process: the same', 'us'),
     ('kvm_snapshot_start_ms', 'kvm: a new worker from the snapshot, until it has answered its first JavaScript call', 'ms'),

@@ -1,7 +1,8 @@
 /*
  * worker_first.c - build/bench-first TENDER [LAUNCHES [CORE]]: what a start costs under a tender
  * (process, kvm). Cold boot: from nothing to a tender that can launch. From a worker's launch to
- * its READY, and to the first answer of a JavaScript function, which is loaded meanwhile. Private
+ * its READY, and to the first answer of a JavaScript function, which is loaded meanwhile; a call of
+ * a worker that has served for a while, host and core in turn. Private
  * memory of a worker at rest. One JSON object on stdout; a worker that gives no or a wrong answer
  * ends the program, it is never left out of the median.
  */
@@ -12,6 +13,8 @@
 #define LAUNCHES     31
 #define LAUNCHES_MAX 1001
 #define AT_REST      8 /* workers at once, for their memory */
+#define WARM         200
+#define STEADY       1000 /* calls of one worker, one after the other */
 
 static struct bench_tender tender;
 static struct core_config function;
@@ -53,6 +56,23 @@ static void measure_memory(double *idle, double *served, double *served_pss)
     *served_pss = bench_median(pss, AT_REST) / 1024;
 }
 
+/* Median microseconds of a call, with the way there and back. */
+static double measure_steady(void)
+{
+    static double us[STEADY];
+    struct bench_worker worker;
+    bench_worker_start(&tender, &worker);
+    load(&worker);
+    for (unsigned i = 0; i < WARM + STEADY; i++) {
+        const double begin = bench_now_ms();
+        call(&worker);
+        if (i >= WARM)
+            us[i - WARM] = (bench_now_ms() - begin) * 1e3;
+    }
+    bench_worker_end(&worker);
+    return bench_median(us, STEADY);
+}
+
 int main(int argc, char **argv)
 {
     static double ready[LAUNCHES_MAX], loaded[LAUNCHES_MAX], first[LAUNCHES_MAX],
@@ -82,15 +102,17 @@ int main(int argc, char **argv)
     }
     double idle, served, served_pss;
     measure_memory(&idle, &served, &served_pss);
+    const double steady = measure_steady();
     bench_tender_stop(&tender);
     const double first_median = bench_median(first, count);
     (void)fprintf(stderr, "%s: first answer: %.3f ms at best, %.3f ms at worst of %u; walls: %s\n",
                   name, first[0], first[count - 1], count, tender.layers);
-    (void)printf("{\"cold_boot_ms\": %.3f, \"ready_ms\": %.3f, \"loaded_ms\": %.3f, "
-                 "\"first_answer_ms\": %.3f, \"first_answer_best_ms\": %.3f, "
-                 "\"second_answer_ms\": %.3f, \"idle_private_mib\": %.3f, "
-                 "\"served_private_mib\": %.3f, \"served_pss_mib\": %.3f}\n",
-                 boot, bench_median(ready, count), bench_median(loaded, count), first_median,
-                 first[0], bench_median(second, count), idle, served, served_pss);
+    (void)printf(
+        "{\"cold_boot_ms\": %.3f, \"ready_ms\": %.3f, \"loaded_ms\": %.3f, "
+        "\"first_answer_ms\": %.3f, \"first_answer_best_ms\": %.3f, "
+        "\"second_answer_ms\": %.3f, \"steady_call_us\": %.1f, \"idle_private_mib\": %.3f, "
+        "\"served_private_mib\": %.3f, \"served_pss_mib\": %.3f}\n",
+        boot, bench_median(ready, count), bench_median(loaded, count), first_median, first[0],
+        bench_median(second, count), steady, idle, served, served_pss);
     return 0;
 }
