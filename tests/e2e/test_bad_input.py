@@ -166,7 +166,7 @@ def test_a_million_functions(t):
     answer = t.server.put_package(name, {'function.wasm': wasm.many_functions(1000000)})
     if answer.status in (200, 201, 202):
         answer = t.server.request('POST', '/system/functions', {'service': name, 'image': name},
-                                  timeout=120)
+                                  timeout=300)
     t.true(answer.status in (200, 202, 400, 413, 422, 504), f'{answer}')
     fine(t)
 
