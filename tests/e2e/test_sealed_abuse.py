@@ -180,7 +180,7 @@ def test_fields_that_a_function_cannot_forge(t):
 
 
 def test_a_key_is_replaced_before_its_lease_is_used_up(t):
-    """Once 2^20 calls are made a lease is over, and the next would be minutes away: strangers could
+    """Once 2^20 calls are made a key is used up, and the next would be minutes away: strangers could
     bring that about. This tfaasd gives another key after 8 of them; the one before serves on."""
     if not FEW.exists():
         t.skip(f'{FEW} is not built (make test-build)')
