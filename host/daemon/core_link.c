@@ -400,6 +400,18 @@ bool core_hub_sleep(struct core_hub *hub)
     return true;
 }
 
+/* Time in which this process did not run is none that a core was slow in: what it said meanwhile
+ * has not been read yet. */
+static void forgive(struct core_link *link, uint64_t away_ns)
+{
+    uint64_t *const since[] = {&link->launched_ns, &link->progress_ns, &link->asked_ns};
+    const uint64_t now = link->hub->now_ns;
+    for (size_t i = 0; i < sizeof since / sizeof *since; i++)
+        *since[i] = now - *since[i] > away_ns ? *since[i] + away_ns : now;
+    for (uint32_t i = 0; i < TFAAS_INFLIGHT_MAX; i++)
+        link->slots[i].backstop_ns += away_ns;
+}
+
 static void tick_up(struct core_link *link)
 {
     struct core_hub *hub = link->hub;
@@ -443,8 +455,14 @@ static void tick_waiting(struct core_link *link)
 void core_hub_tick(struct core_hub *hub)
 {
     struct core_link *link;
+    const int due_ms = core_hub_timeout_ms(hub);
+    const uint64_t late = hub->ticked_ns + CORE_TICKS_MISSED * (uint64_t)due_ms * NS_PER_MS;
+    const bool away = hub->ticked_ns && due_ms > 0 && hub->now_ns > late;
+    hub->ticked_ns = hub->now_ns;
     TAILQ_FOREACH(link, &hub->links, entry)
     {
+        if (link->state == LINK_UP && away)
+            forgive(link, hub->now_ns - late);
         if (link->state == LINK_UP)
             tick_up(link);
         if (link->queued) {

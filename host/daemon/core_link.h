@@ -107,7 +107,8 @@ struct core_hub {
     const struct core_owner *owner;
     uint64_t function_idle_ns;
     uint32_t queue_max;
-    uint64_t now_ns; /* CLOCK_MONOTONIC, set by the loop once per turn */
+    uint64_t now_ns;    /* CLOCK_MONOTONIC, set by the loop once per turn */
+    uint64_t ticked_ns; /* of the last core_hub_tick */
     struct core_link_list links;
     struct core_link_list awake; /* links that may have messages, see core_hub_run */
     uint32_t links_up, work;     /* cores alive; calls and loads under way in all of them */
@@ -122,7 +123,8 @@ void core_hub_init(struct core_hub *hub, const struct tender_ops *ops, struct te
 bool core_hub_run(struct core_hub *hub);
 /* Announces sleep to every core. False: something arrived meanwhile, run again. */
 bool core_hub_sleep(struct core_hub *hub);
-/* Deadlines, idle times, back-off; to be called every core_hub_timeout_ms. */
+/* Deadlines, idle times, back-off; to be called every core_hub_timeout_ms. Where it comes much
+ * later, this process was kept from running, and no core is judged by that time. */
 void core_hub_tick(struct core_hub *hub);
 int core_hub_timeout_ms(const struct core_hub *hub); /* -1: never */
 void core_hub_close(struct core_hub *hub);

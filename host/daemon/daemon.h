@@ -76,6 +76,7 @@ struct connection {
     int fd;
     struct call *call; /* being served, NULL: waits for a request */
     uint64_t since_ns; /* when it began to wait */
+    bool refused;      /* has its last answer: the next sweep ends it */
     TAILQ_ENTRY(connection) entry;
 };
 TAILQ_HEAD(connection_list, connection);

@@ -31,7 +31,7 @@ for source in tests/fuzz/*.c; do
     [ -f "tests/fuzz/$name.dict" ] && seeds="$seeds -dict=tests/fuzz/$name.dict"
     if [ "$mode" = short ]; then limit="-runs=${FUZZ_RUNS:-20000} -max_total_time=30"; else limit="-max_total_time=${FUZZ_SECONDS:-600}"; fi
     # shellcheck disable=SC2086
-    if "$binary" $limit -seed=1 -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
+    if "$binary" $limit -seed=1 -timeout=120 -rss_limit_mb=3000 -print_final_stats=1 \
         -artifact_prefix="build/fuzz/$name-" "$corpus" $seeds >"$binary.log" 2>&1; then
         echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$binary.log") runs"
         passed=$((passed + 1))

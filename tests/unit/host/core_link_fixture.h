@@ -166,7 +166,7 @@ static void turn(void)
 
 #define UNTIL(condition)                                                                           \
     do {                                                                                           \
-        for (int turns_ = 0; turns_ < 4000 && !(condition); turns_++)                              \
+        for (uint64_t end_ = loop_now_ns() + 60 * NS_PER_S; !(condition) && loop_now_ns() < end_;) \
             turn();                                                                                \
         assert_true(condition);                                                                    \
     } while (0)
