@@ -20,7 +20,7 @@ $(B)/tests/functions/%.wasm: tests/hostile/functions/%.wat
 $(B)/tests/hostile/kvm: $(foreach ring,0 3,$(foreach file,core shim vm,$(B)/tests/hostile/kvm$(ring)/tfaas-$(file)))
 $(B)/tests/hostile/kvm%/tfaas-core: tests/hostile/kvm_guest.c tests/hostile/kvm_guest.h core/plat/shim/shim.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -fPIE -static-pie -nostdlib -ffreestanding -fno-stack-protector -Icore -Itests/hostile $(WARN) \
+	$(CC) -std=gnu11 -O2 -fPIE -static-pie -nostdlib -ffreestanding -fno-stack-protector -Iinclude -Icore -Itests/hostile $(WARN) \
 	    -Wl,--build-id=none,-z,noexecstack,-z,separate-code,-z,max-page-size=4096 $< -o $@
 $(B)/tests/hostile/kvm%/tfaas-vm: $(B)/tfaas-vm
 	@mkdir -p $(@D) && ln -f $< $@
