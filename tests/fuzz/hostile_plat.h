@@ -47,6 +47,7 @@ static struct hostile_plat {
     unsigned secret_count;
     unsigned fail_in; /* that many allocations from now one fails; 0: none */
     bool can_report;
+    bool forges; /* faults that were none: whom a FAULT blames means nothing */
     plat_write_fault_fn on_write;
     plat_tick_fn on_tick;
     jmp_buf over;

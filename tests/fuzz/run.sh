@@ -78,5 +78,17 @@ for source in tests/fuzz/*.c; do
         failed=$((failed + 1))
     fi
 done
+# The same host against the real core in real machines, beyond what `make test` runs.
+if [ "$mode" != short ] && [ -z "${FUZZ_ONLY:-}" ]; then
+    if make --no-print-directory build/tests/hostile/vm_host >build/fuzz/vm_host.log 2>&1 &&
+        VM_CASES=${VM_CASES:-5000} build/tests/hostile/vm_host >>build/fuzz/vm_host.log 2>&1; then
+        echo "vm_host: $(grep -aE 'acts of hosts|skipped' build/fuzz/vm_host.log | head -n 1)"
+        passed=$((passed + 1))
+    else
+        echo "vm_host: FAILED"
+        tail -n 30 build/fuzz/vm_host.log
+        failed=$((failed + 1))
+    fi
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

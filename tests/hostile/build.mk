@@ -30,3 +30,6 @@ $(B)/tests/hostile/kvm0/tfaas-shim: tests/hostile/kvm_shim.S tests/hostile/kvm_g
 	@mkdir -p $(@D)
 	$(CC) $(SHIM_CFLAGS) -Icore -Itests/hostile -nostdlib -static \
 	    -Wl,-T,core/plat/shim/shim.lds,--build-id=none,-z,noexecstack,-z,max-page-size=4096 $< -o $@
+
+# What tests/hostile/vm_host.c boots.
+$(B)/tests/hostile/vm_host: $(B)/tfaas-core $(B)/tfaas-shim
