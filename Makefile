@@ -146,10 +146,11 @@ export TENDER
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TEST_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
               -I$(ENGINE_DIR)/include
-TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch]' 2>/dev/null)
+TEST_SOURCES := $(shell find tests/unit tests/hostile tests/emu tests/support -name '*.[ch]' 2>/dev/null)
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
 include tests/hostile/build.mk
+include tests/emu/build.mk
 include bench/core/build.mk
 -include $(B)/tests.mk
 

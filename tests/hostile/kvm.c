@@ -169,9 +169,9 @@ static void from_ring3(struct tender *tender)
         broken);
     try(tender, "loop", a2(KVM_ATTACK_LOOP, 0, 0), "l", NULL);
     try(tender, "system call 59 is refused", a2(KVM_ATTACK_CALL, 59, 0), "a", NULL);
-    for (uint64_t i = 0; i < KVM_INSTRUCTIONS; i++) {
+    for (uint64_t i = 0; i < KVM_PRIVILEGED; i++) {
         (void)snprintf(name, sizeof(name), "instruction %u of ring 0", (unsigned)i);
-        try(tender, name, a2(KVM_ATTACK_INSTRUCTION, i, 0), "ae", NULL);
+        try(tender, name, a2(KVM_ATTACK_PRIVILEGED, i, 0), "ae", NULL);
     }
     for (uint64_t i = 0; i < 256; i += i < 40 || i == 128 ? 1 : 17) {
         (void)snprintf(name, sizeof(name), "int %u", (unsigned)i);

@@ -1,5 +1,6 @@
 /*
- * traitor.c - the real core, but in a namespace `hostile...` a WASI command never runs: what follows
+ * traitor.c - the real core, but in a namespace `hostile...` a WASI command never runs: what
+ * follows
  * `#` in the call's body says what is done to the machine or process around and to tfaasd, as
  * native code that has escaped from Wasm would (linked with --wrap=engine_call).
  */
