@@ -236,8 +236,8 @@ static void put_stack(struct machine *machine, const struct elf *core, uint64_t 
     static const char name[] = "tfaas-core", mode[] = "vm";
     const uint64_t name_at = sp = push(machine, shift, sp, name, sizeof(name));
     const uint64_t mode_at = sp = push(machine, shift, sp, mode, sizeof(mode));
-    /* The C library's canaries: the same in all machines. What protects a core is not their
-     * secrecy: every copy of a process has them too. */
+    /* The C library's guards until the machine is copied; each copy draws its own
+     * (plat_context_new_guards). */
     static const uint8_t sixteen[16] = {0x7f, 0x31, 0xc4, 0x9a, 0x55, 0xe2, 0x08, 0xd7,
                                         0x6b, 0xf0, 0x2d, 0x83, 0x1e, 0xa9, 0x74, 0x4c};
     const uint64_t random_at = sp = push(machine, shift, sp, sixteen, sizeof(sixteen));
