@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define RUNTIME_MEMORY_LIMIT (64u << 20)
+#define SPARE_LIMIT          (512u << 20) /* a function with a larger limit gets another memory */
 
 static struct loaded *table[TFAAS_FUNCTIONS_MAX];
 static uint32_t answers_due; /* functions with answer_due */
@@ -25,7 +26,7 @@ static uint32_t answers_due; /* functions with answer_due */
 static struct {
     struct engine_module *module;
     struct memory_image image;
-    bool settled; /* the image is where all slots of this worker share its pages */
+    struct memory_slot *spare; /* a pristine memory, made before the fork; NULL: it is taken */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
     uint32_t *mutable_globals, mutable_global_count;
@@ -166,7 +167,29 @@ struct memory_slot *loaded_take_slot(struct loaded *loaded)
 {
     if (loaded->idle_count > 0)
         return unlink_idle(TAILQ_FIRST(&loaded->idle));
+    struct memory_slot *spare = js.spare;
+    if (spare && memory_slot_assign(spare, &loaded->image)) {
+        js.spare = NULL;
+        return spare;
+    }
+    if (loaded->image.lent && memory_image_settle(&js.image) != TFAAS_OK)
+        return NULL;
     return memory_slot_new(&loaded->image);
+}
+
+void loaded_keep_image(struct loaded *loaded, const struct memory_image *image,
+                       struct memory_slot *slot)
+{
+    memory_learn_load(&js.image, slot, image);
+    bool fits = memory_slot_fits(slot, image);
+    if (!fits)
+        memory_slot_free(slot);
+    memory_image_destroy(&loaded->image);
+    loaded->image = *image;
+    if (!fits)
+        return;
+    memory_slot_adopt(slot, &loaded->image);
+    link_idle(loaded, slot);
 }
 
 uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
@@ -291,10 +314,8 @@ static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
     loaded->mutable_global_count = js.mutable_global_count;
     memcpy(loaded->globals, js.globals, sizeof js.globals);
     loaded->global_count = js.global_count;
-    tfaas_status_t status = js.settled ? TFAAS_OK : memory_image_settle(&js.image);
-    js.settled = status == TFAAS_OK;
-    if (status == TFAAS_OK)
-        status = memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
+    tfaas_status_t status =
+        memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
     if (status == TFAAS_MEMORY_LIMIT)
         (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
                        js.image.tracked);
@@ -468,6 +489,17 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
     else
         memory_image_destroy(&image);
     return status;
+}
+
+void loaded_learn(uint32_t id)
+{
+    memory_learn_runs(&js.image, &table[id]->image);
+}
+
+bool loaded_prepare_spare(void)
+{
+    js.spare = memory_slot_spare(&js.image, SPARE_LIMIT);
+    return js.spare != NULL;
 }
 
 tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size)

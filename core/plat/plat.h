@@ -64,6 +64,8 @@ struct plat_image {
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
 bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
 void plat_image_destroy(struct plat_image *image);
+/* Its pages are where mappings can share them, as far as that is possible here. */
+bool plat_image_is_shared(const struct plat_image *image);
 /* Maps it private at `at` (inside a reservation), dropping what was there: PLAT_READ, or
  * PLAT_READ_WRITE where some of it is to be changed first. */
 bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access);

@@ -195,6 +195,11 @@ void plat_image_destroy(struct plat_image *image)
     *image = (struct plat_image){.fd = -1};
 }
 
+bool plat_image_is_shared(const struct plat_image *image)
+{
+    return image->fd >= 0 || plat_machine;
+}
+
 bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access)
 {
     const size_t size = whole_pages(image->size);

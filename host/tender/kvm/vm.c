@@ -178,6 +178,11 @@ bool vm_open(struct vm *vm, int kvm_fd, uint8_t *memory, uint64_t memory_size)
 
 void vm_close(struct vm *vm)
 {
+    if (running == vm->run) { /* the last tick is still to come, perhaps */
+        const struct itimerval none = {0};
+        (void)setitimer(ITIMER_REAL, &none, NULL);
+        running = NULL;
+    }
     if (vm->run != NULL) {
         (void)munmap(vm->run, vm->run_size);
     }
@@ -288,7 +293,9 @@ static void on_timer(int number)
 {
     (void)number;
     tick_came = 1;
-    running->immediate_exit = 1;
+    if (running != NULL) {
+        running->immediate_exit = 1;
+    }
 }
 
 bool vm_take_timer(struct vm *vm)

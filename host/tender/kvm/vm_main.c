@@ -72,6 +72,7 @@ static void build(struct machine *machine)
     if (memory == MAP_FAILED) {
         spawn_fail("no address space for the machine's memory");
     }
+    (void)madvise(memory, memory_size, MADV_HUGEPAGE);
     machine->memory = memory;
     if (!machine_build(machine, core, core_size, shim, shim_size)) {
         spawn_fail(machine->why);
@@ -114,6 +115,7 @@ static void boot_template(void)
     if (!vm_save(&vm, &ready_state)) {
         fail_with("the template", vm.why);
     }
+    (void)madvise(memory, memory_size, MADV_NOHUGEPAGE);
     vm_close(&vm);
 }
 
