@@ -502,6 +502,20 @@ bool loaded_prepare_spare(void)
     return js.spare != NULL;
 }
 
+bool loaded_return_spare(uint32_t id)
+{
+    struct loaded *loaded = table[id];
+    if (loaded->idle_count == 0)
+        return false;
+    struct memory_slot *slot = unlink_idle(TAILQ_FIRST(&loaded->idle));
+    if (memory_slot_reset(slot, &js.image)) {
+        js.spare = slot;
+        return true;
+    }
+    memory_slot_free(slot);
+    return false;
+}
+
 tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size)
 {
     struct instrument_result result;

@@ -56,6 +56,8 @@ void loaded_retry(void);
  * functions; the first of them finds a memory that is ready. */
 void loaded_learn(uint32_t id);
 bool loaded_prepare_spare(void) TFAAS_MUST_USE;
+/* Takes it back from function `id`, which has run in it. */
+bool loaded_return_spare(uint32_t id) TFAAS_MUST_USE;
 
 /* The image that was taken of the slot is the function's from now on, and the slot a pristine one
  * of it or freed. */

@@ -335,6 +335,32 @@ static void change_image(struct memory_slot *slot, struct memory_image *image)
     slot->size = slot->peak = image->size;
 }
 
+bool memory_slot_reset(struct memory_slot *slot, struct memory_image *base)
+{
+    const struct memory_image *image = slot->image;
+    uint32_t pages = (uint32_t)(base->tracked / PLAT_PAGE);
+    if (image->lent != base_of(base) || slot->open || slot->cold_count > 0)
+        return false;
+    slot->hot_count = slot->extra = 0;
+    for (uint32_t page = 0; page < pages; page++) {
+        size_t at = (size_t)page * PLAT_PAGE;
+        const uint8_t *should = base_of(base)->bytes + at;
+        if (slot->state[page] == PAGE_CLEAN && base->heat[page] < MEMORY_PROMOTE &&
+            memory_image_page(image, page) == should)
+            continue;
+        if (slot->hot_count == MEMORY_HOT_MAX)
+            return false;
+        slot->hot[slot->hot_count++] = page;
+        if (slot->state[page] == PAGE_CLEAN)
+            plat_protect(slot->base + at, PLAT_PAGE, PLAT_READ_WRITE);
+        slot->state[page] = PAGE_HOT;
+        memcpy(slot->base + at, should, PLAT_PAGE);
+    }
+    set_split(slot, slot->hot_count);
+    change_image(slot, base);
+    return true;
+}
+
 bool memory_slot_assign(struct memory_slot *slot, struct memory_image *view)
 {
     if (view->lent != base_of(slot->image) || view->limit > slot->reserved || slot->extra > 0 ||

@@ -102,6 +102,8 @@ const uint8_t *memory_image_page(const struct memory_image *image, uint32_t page
 struct memory_slot *memory_slot_new(struct memory_image *image);
 /* The same, that may later be made a slot of an image of that limit. */
 struct memory_slot *memory_slot_spare(struct memory_image *image, size_t limit);
+/* A pristine slot of a view of `base` becomes a spare one of the base. False: it must be freed. */
+bool memory_slot_reset(struct memory_slot *slot, struct memory_image *base);
 /* A spare one, or one of a view that is not used yet, becomes a slot of this view of the same base.
  * False: it does not fit. */
 bool memory_slot_assign(struct memory_slot *slot, struct memory_image *view);

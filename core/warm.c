@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOADS 3u /* the last of them writes only pages that are known */
+#define LOADS 3u
 #define CALLS (MEMORY_PROMOTE + 1u)
 #define LIMIT (64u << 20)
 
@@ -101,13 +101,23 @@ static bool serve(struct host *host, const uint8_t *bundle, size_t bundle_size)
     const struct tfaas_slot call = {
         .kind = TFAAS_INVOKE, .flags = TFAAS_LAST, .id = 1, .arg = {0, UINT64_C(10000000000)}};
     for (unsigned i = 0; i < LOADS; i++) {
+        /* The last time is what a copy does first. Its memory is made ready before. */
+        const bool last = i == LOADS - 1;
+        if (last && !loaded_prepare_spare())
+            return false;
+        if (last)
+            plat_note_writes(true);
         if (!ask(host, load, bundle, bundle_size, TFAAS_LOADED))
             return false;
-        for (unsigned k = 0; k < CALLS; k++) {
+        for (unsigned k = 0; k < (last ? 1 : CALLS); k++) {
             if (!ask(host, call, request, request_size, TFAAS_METER))
                 return false;
         }
+        if (last)
+            plat_note_writes(false);
         loaded_learn(0);
+        if (last && !loaded_return_spare(0))
+            return false;
         if (!ask(host, (struct tfaas_slot){.kind = TFAAS_UNLOAD}, NULL, 0, TFAAS_LOADED))
             return false;
     }
@@ -132,7 +142,7 @@ bool core_warm(const char **why)
     ring_tx_init(&host.tx, window, true);
     ring_rx_init(&host.rx, window, true);
     *why = "the warm-up call failed";
-    ok = serve(&host, bundle, bundle_size) && loaded_prepare_spare();
+    ok = serve(&host, bundle, bundle_size);
 out:
     random_forget();
     free(bundle);

@@ -70,6 +70,10 @@ bool plat_image_is_shared(const struct plat_image *image);
  * PLAT_READ_WRITE where some of it is to be changed first. */
 bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access);
 
+/* Before the fork: memory that is written while this is on, a copy will write soon after its start.
+ * A hint: where starting a copy is dear, it is made ready for that. */
+void plat_note_writes(bool on);
+
 /* --- write faults and pre-emption; handlers run on a signal stack: no allocation, no locks --- */
 /* A write to a read-only page at `address`. True: made writable, go on. False: a fault of the core.
  */

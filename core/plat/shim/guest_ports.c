@@ -92,6 +92,11 @@ void guest_ready(void)
     out(SHIM_PORT_READY, 0);
 }
 
+void guest_note_writes(bool on)
+{
+    out(SHIM_PORT_READY, on ? 1 : 2);
+}
+
 bool guest_entropy(uint8_t *to, size_t size)
 {
     while (size > 0) {

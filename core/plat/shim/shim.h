@@ -70,10 +70,12 @@
 #define SHIM_PORT_BELL 0x500 /* wake the host */
 #define SHIM_PORT_WAIT                                                                             \
     0x504 /* sleep until the host rings; shared.argument: ns, negative: for ever */
-#define SHIM_PORT_TICK  0x508 /* one interrupt in shared.argument ns */
-#define SHIM_PORT_READY 0x50c /* prepared: may be copied */
-#define SHIM_PORT_EXIT  0x510 /* the end, with this code */
-#define SHIM_PORT_END   0x514
+#define SHIM_PORT_TICK 0x508 /* one interrupt in shared.argument ns */
+#define SHIM_PORT_READY                                                                            \
+    0x50c /* 0: prepared, may be copied. Before: 1: what is written from now on, a copy of the     \
+             machine will soon write too; 2: no longer */
+#define SHIM_PORT_EXIT 0x510 /* the end, with this code */
+#define SHIM_PORT_END  0x514
 
 /* The code of SHIM_PORT_EXIT when ring 0 or a handler faults; shared tells where. */
 #define SHIM_EXIT_BROKEN 72

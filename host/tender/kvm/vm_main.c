@@ -89,6 +89,37 @@ static void build(struct machine *machine)
     (void)munmap((void *)(uintptr_t)shim, shim_size);
 }
 
+/* Pages that a copy writes until its first answer: it gets its own of them at once, which costs a
+ * fraction of as many faults of the guest. */
+struct stretch {
+    uint64_t at, size;
+};
+static struct stretch first_writes[512];
+static size_t first_write_count;
+
+static void find_first_writes(const uint64_t *noted)
+{
+    const uint64_t pages = noted != NULL ? memory_size / 4096 : 0;
+    for (uint64_t page = 0; page < pages; page++) {
+        if ((noted[page / 64] >> page % 64 & 1) == 0) {
+            continue;
+        }
+        struct stretch *last = first_write_count > 0 ? &first_writes[first_write_count - 1] : NULL;
+        if (last != NULL && last->at + last->size == page * 4096) {
+            last->size += 4096;
+        } else if (first_write_count < sizeof(first_writes) / sizeof(first_writes[0])) {
+            first_writes[first_write_count++] = (struct stretch){page * 4096, 4096};
+        }
+    }
+}
+
+static void take_first_writes(void)
+{
+    for (size_t i = 0; i < first_write_count; i++) {
+        (void)madvise(memory + first_writes[i].at, first_writes[i].size, MADV_POPULATE_WRITE);
+    }
+}
+
 static void boot_template(void)
 {
     struct machine machine = {0};
@@ -116,6 +147,8 @@ static void boot_template(void)
         fail_with("the template", vm.why);
     }
     (void)madvise(memory, memory_size, MADV_NOHUGEPAGE);
+    find_first_writes(vm.noted);
+    free(vm.noted);
     vm_close(&vm);
 }
 
@@ -147,6 +180,7 @@ static void run_copy(enum plat_role role, const char *domain, const int fds[CONT
 {
     (void)own_pids;
     struct vm vm;
+    take_first_writes();
     void *window = mmap(NULL, TFAAS_WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
     if (window == MAP_FAILED || !vm_open(&vm, VM_KVM_FD, memory, memory_size) ||
         !vm_attach(&vm, window, fds[2]) || !vm_restore(&vm, &ready_state) || !vm_take_timer(&vm)) {
