@@ -86,15 +86,18 @@ static void drop_pages(struct plat_image *pages)
     plat_image_destroy(pages);
 }
 
-static bool make_pages(struct plat_image *pages, const void *from, size_t size, size_t total)
+static bool count_pages(struct plat_image *pages)
 {
-    if (!plat_image_create(pages, from, size, total))
-        return false;
     images_sum += pages->used;
     if (budget == 0 || images_sum <= budget)
         return true;
     drop_pages(pages);
     return false;
+}
+
+static bool make_pages(struct plat_image *pages, const void *from, size_t size, size_t total)
+{
+    return plat_image_create(pages, from, size, total) && count_pages(pages);
 }
 
 tfaas_status_t memory_image_create(struct memory_image *image, const void *from, size_t size,
@@ -170,18 +173,9 @@ static bool find_delta(struct memory_image *image, const struct memory_slot *slo
 
 static bool pack_delta(struct memory_image *image, const struct memory_slot *slot)
 {
-    size_t size = (size_t)image->delta_count * PLAT_PAGE;
-    if (size == 0)
-        return true;
-    uint8_t *packed = malloc(size);
-    if (!packed)
-        return false;
-    for (uint32_t i = 0; i < image->delta_count; i++)
-        memcpy(packed + (size_t)i * PLAT_PAGE,
-               slot->base + (size_t)image->delta_page[i] * PLAT_PAGE, PLAT_PAGE);
-    bool ok = make_pages(&image->delta, packed, size, size);
-    free(packed);
-    return ok;
+    return image->delta_count == 0 ||
+           (plat_image_gather(&image->delta, slot->base, image->delta_page, image->delta_count) &&
+            count_pages(&image->delta));
 }
 
 tfaas_status_t memory_image_take(struct memory_image *image, const struct memory_slot *slot)

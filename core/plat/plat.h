@@ -63,6 +63,9 @@ struct plat_image {
 };
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
 bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
+/* Of `count` pages: page number pages[i] of `from`, in this order. */
+bool plat_image_gather(struct plat_image *image, const uint8_t *from, const uint32_t *pages,
+                       size_t count);
 void plat_image_destroy(struct plat_image *image);
 /* Its pages are where mappings can share them, as far as that is possible here. */
 bool plat_image_is_shared(const struct plat_image *image);

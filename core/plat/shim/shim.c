@@ -15,7 +15,6 @@
 #define HOLES_MAX      256u
 #define FLUSH_EACH     4u      /* more changed pages: the whole TLB at once */
 #define RETRY_NS       100000u /* another tick when this one came at a bad time */
-#define SPREAD         UINT64_C(0x6000000)
 #define LARGE          UINT64_C(0x100000) /* mappings from this size on share no directory */
 #define DIRECTORY_SPAN UINT64_C(SHIM_LARGE_PAGE)
 #define GENERAL_VA     UINT64_C(0x10000000000) /* mappings that find no prepared frames */
@@ -62,7 +61,7 @@ static struct hole holes[HOLES_MAX];
 static unsigned hole_count;
 static uint64_t ready_next = SHIM_MAPS_VA, general_next = GENERAL_VA;
 static uint64_t heap_end = SHIM_HEAP_VA;
-static uint64_t frames_next, frames_end, spread_end, tables_next; /* 0: not asked yet */
+static uint64_t frames_next, frames_end, tables_next; /* 0: not asked yet */
 static uint64_t free_count;
 static uint64_t upcall_entry, upcall_stack, upcall_leave, upcall_leave_end, upcall_clear;
 
@@ -112,7 +111,6 @@ static void start(void)
     uint64_t end = launch->memory_end;
     tables_next = boot->page_tables_used;
     frames_next = boot->frames_used;
-    spread_end = frames_next + SPREAD;
     frames_end = end > SHIM_MEMORY_MAX ? SHIM_MEMORY_MAX : end < frames_next ? frames_next : end;
 }
 
@@ -306,14 +304,12 @@ static bool unmap(uint64_t va, uint64_t size)
     return !failed;
 }
 
-/* Frames for empty entries. New ones first, they need no clearing; after SPREAD of them used ones
- * first, so that a core's memory does not spread further than it must. False: there
- * are too few. `used`: NULL when only frames that were never used will do; *used: some are not
- * zero.
- */
+/* Frames for empty entries. Used ones first: to zero one is cheap, to have the host find a new one
+ * is not, and a core's memory does not spread. False: there are too few. `used`: NULL when only
+ * frames that were never used will do; *used: some are not zero. */
 static bool fill(uint64_t *entries, uint64_t count, uint64_t bits, bool *used)
 {
-    if (used != NULL && free_count > 0 && upcall_clear != 0 && frames_next >= spread_end) {
+    if (used != NULL && free_count > 0 && upcall_clear != 0) {
         const uint64_t taken = count < free_count ? count : free_count;
         *used = true;
         free_count -= taken;
@@ -496,13 +492,10 @@ static uint64_t whole_size(uint64_t va, uint64_t size)
 /* 0: there is no room. *ready: the pages are there, zeroed, read-write. */
 static uint64_t take_addresses(uint64_t size, uint64_t prot, bool *ready)
 {
-    uint64_t va = 0;
-    if (prot == (PROT_READ | PROT_WRITE)) {
+    uint64_t va = take_hole(size);
+    if (va == 0 && prot == (PROT_READ | PROT_WRITE)) {
         va = take_new(&ready_next, SHIM_MAPS_VA + SHIM_MAPS_READY, size);
         *ready = va != 0;
-    }
-    if (va == 0) {
-        va = take_hole(size);
     }
     return va != 0 ? va : take_new(&general_next, SHIM_MAPS_END, size);
 }
