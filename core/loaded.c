@@ -472,9 +472,9 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
     struct memory_image image = {0};
     if (status == TFAAS_OK)
         status = memory_image_create(&image, slot->base, slot->size, RUNTIME_MEMORY_LIMIT);
-    struct memory_slot *other = status == TFAAS_OK ? memory_slot_new(&image) : NULL;
-    if (status == TFAAS_OK && other)
-        status = engine_instantiate(js.module, other, run, &fresh, why, why_size);
+    /* It runs nothing and has no data segments: it leaves the memory as it is. */
+    if (status == TFAAS_OK)
+        status = engine_instantiate(js.module, slot, run, &fresh, why, why_size);
     if (status == TFAAS_OK &&
         !engine_globals_changed(&fresh, &instance, js.mutable_globals, js.mutable_global_count,
                                 js.globals, &js.global_count))
@@ -482,7 +482,6 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
     memory_set_current(NULL);
     engine_instance_free(&fresh);
     engine_instance_free(&instance);
-    memory_slot_free(other);
     free(run->log);
     if (status == TFAAS_OK)
         js.image = image;

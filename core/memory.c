@@ -254,6 +254,18 @@ static void copy_back(struct memory_slot *slot, uint32_t page)
     memcpy(slot->base + (size_t)page * PLAT_PAGE, memory_image_page(slot->image, page), PLAT_PAGE);
 }
 
+/* Neighbours together: each call is dear in a machine. */
+static void open_hot(struct memory_slot *slot)
+{
+    for (uint32_t i = 0; i < slot->hot_count;) {
+        uint32_t first = slot->hot[i], count = 0;
+        for (; i < slot->hot_count && slot->hot[i] == first + count; i++, count++)
+            slot->state[slot->hot[i]] = PAGE_HOT;
+        plat_protect(slot->base + (size_t)first * PLAT_PAGE, (size_t)count * PLAT_PAGE,
+                     PLAT_READ_WRITE);
+    }
+}
+
 static bool map_pristine(struct memory_slot *slot)
 {
     const struct memory_image *image = slot->image;
@@ -275,13 +287,7 @@ static bool map_pristine(struct memory_slot *slot)
     if (split_pages + slot->hot_count > MEMORY_SPLIT_MAX)
         slot->hot_count = 0;
     set_split(slot, slot->hot_count);
-    for (uint32_t i = 0; i < slot->hot_count;) {
-        uint32_t first = slot->hot[i], count = 0;
-        for (; i < slot->hot_count && slot->hot[i] == first + count; i++, count++)
-            slot->state[slot->hot[i]] = PAGE_HOT;
-        plat_protect(slot->base + (size_t)first * PLAT_PAGE, (size_t)count * PLAT_PAGE,
-                     PLAT_READ_WRITE);
-    }
+    open_hot(slot);
     slot->cold_count = 0;
     slot->open = false;
     return true;
@@ -366,7 +372,7 @@ bool memory_slot_assign(struct memory_slot *slot, struct memory_image *view)
 
 bool memory_slot_fits(const struct memory_slot *slot, const struct memory_image *image)
 {
-    return image->lent && image->lent == slot->image->lent && !slot->open && slot->grown == 0 &&
+    return image->lent && image->lent == slot->image->lent && slot->grown == 0 &&
            image->size == slot->size && image->limit <= slot->reserved &&
            slot->hot_count + slot->cold_count <= MEMORY_HOT_MAX;
 }
@@ -378,6 +384,11 @@ void memory_slot_adopt(struct memory_slot *slot, struct memory_image *image)
     unclaim(slot);
     slot->hot_count = slot->extra = slot->cold_count = 0;
     uint32_t pages = (uint32_t)(image->tracked / PLAT_PAGE);
+    if (slot->open) { /* what was written is known by comparing only: the image's own pages */
+        memset(slot->state, PAGE_CLEAN, pages);
+        for (uint32_t i = 0; i < image->delta_count; i++)
+            slot->state[image->delta_page[i]] = PAGE_HOT;
+    }
     for (unsigned of_load = 0; of_load < 2; of_load++) {
         for (uint32_t page = 0; page < pages; page++) {
             if (slot->state[page] == PAGE_CLEAN ||
@@ -389,6 +400,11 @@ void memory_slot_adopt(struct memory_slot *slot, struct memory_image *image)
         }
     }
     set_split(slot, slot->hot_count);
+    if (slot->open) {
+        plat_protect(slot->base, image->tracked, PLAT_READ);
+        open_hot(slot);
+        slot->open = false;
+    }
     if (current == slot)
         current = NULL;
 }

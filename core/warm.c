@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define LOADS 3u
-#define CALLS (MEMORY_PROMOTE + 1u)
+#define CALLS MEMORY_PROMOTE
 #define LIMIT (64u << 20)
 
 static const char handler[] = "module.exports = async (event, context) =>"
@@ -100,11 +100,10 @@ static bool serve(struct host *host, const uint8_t *bundle, size_t bundle_size)
     const struct tfaas_slot load = {.kind = TFAAS_LOAD, .arg = {bundle_size, 0}};
     const struct tfaas_slot call = {
         .kind = TFAAS_INVOKE, .flags = TFAAS_LAST, .id = 1, .arg = {0, UINT64_C(10000000000)}};
+    if (!loaded_prepare_spare())
+        return false;
     for (unsigned i = 0; i < LOADS; i++) {
-        /* The last time is what a copy does first. Its memory is made ready before. */
-        const bool last = i == LOADS - 1;
-        if (last && !loaded_prepare_spare())
-            return false;
+        const bool last = i == LOADS - 1; /* what a copy does first: a rehearsal */
         if (last)
             plat_note_writes(true);
         if (!ask(host, load, bundle, bundle_size, TFAAS_LOADED))
@@ -116,7 +115,7 @@ static bool serve(struct host *host, const uint8_t *bundle, size_t bundle_size)
         if (last)
             plat_note_writes(false);
         loaded_learn(0);
-        if (last && !loaded_return_spare(0))
+        if (!loaded_return_spare(0))
             return false;
         if (!ask(host, (struct tfaas_slot){.kind = TFAAS_UNLOAD}, NULL, 0, TFAAS_LOADED))
             return false;
