@@ -13,8 +13,8 @@
 #define PAGE           4096u
 #define TABLE_SIZE     512u
 #define HOLES_MAX      256u
-#define FLUSH_EACH     4u      /* more changed pages: the whole TLB at once */
-#define RETRY_NS       100000u /* another tick when this one came at a bad time */
+#define FLUSH_EACH     4u                 /* more changed pages: the whole TLB at once */
+#define RETRY_NS       100000u            /* another tick when this one came at a bad time */
 #define LARGE          UINT64_C(0x100000) /* mappings from this size on share no directory */
 #define DIRECTORY_SPAN UINT64_C(SHIM_LARGE_PAGE)
 #define GENERAL_VA     UINT64_C(0x10000000000) /* mappings that find no prepared frames */

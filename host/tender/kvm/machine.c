@@ -374,6 +374,7 @@ bool machine_measure_files(const uint8_t *core, size_t core_size, const uint8_t 
         *why = "no memory for the machine's image";
         return false;
     }
+    (void)madvise(machine.memory, MACHINE_BASE_SIZE, MADV_HUGEPAGE);
     const bool ok = machine_build(&machine, core, core_size, shim, shim_size);
     if (ok) {
         machine_measure(&machine, measurement);

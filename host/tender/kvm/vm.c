@@ -94,10 +94,17 @@ static void add_user_instructions(struct cpuid *cpuid)
     }
 }
 
-/* What KVM can do, without a sign of KVM itself: no clock, no features of a paravirtual guest. */
+/* What KVM can do, without a sign of KVM itself: no clock, no features of a paravirtual guest.
+ * Asked once: where this runs in a virtual machine itself, each CPUID leaves that. */
 static bool set_cpuid(struct vm *vm, int kvm_fd)
 {
-    struct cpuid cpuid = {.head = {.nent = CPUID_MAX}};
+    static struct cpuid cpuid;
+    static uint64_t cr4;
+    if (cr4 != 0) {
+        vm->cr4 = cr4;
+        return ioctl(vm->cpu_fd, KVM_SET_CPUID2, &cpuid) == 0 || fail(vm, "KVM_SET_CPUID2");
+    }
+    cpuid.head.nent = CPUID_MAX;
     if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid) != 0) {
         return fail(vm, "KVM does not tell what the processor can do");
     }
@@ -106,7 +113,7 @@ static bool set_cpuid(struct vm *vm, int kvm_fd)
             cpuid.entries[i--] = cpuid.entries[--cpuid.head.nent];
         }
     }
-    vm->cr4 = cr4_of(&cpuid);
+    vm->cr4 = cr4 = cr4_of(&cpuid);
     add_user_instructions(&cpuid);
     return ioctl(vm->cpu_fd, KVM_SET_CPUID2, &cpuid) == 0 || fail(vm, "KVM_SET_CPUID2");
 }

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,18 +61,40 @@ static const uint8_t *map_file(int fd, size_t *size)
     return bytes;
 }
 
-/* Builds the machine and checks that it is the one the tender measured: what is copied out of the
- * files is what is hashed. */
-static void build(struct machine *machine)
+/* Measures the machine as it is now, beside its start: a process of its own has a copy. */
+static pid_t start_check(const struct machine *machine)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        uint8_t found[SHA384_SIZE];
+        machine_measure(machine, found);
+        _exit(memcmp(found, measurement, sizeof(found)) == 0 ? 0 : 1);
+    }
+    return pid;
+}
+
+static void end_check(pid_t pid)
+{
+    int status;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
+        spawn_fail("the files were changed after they were measured: start tfaasd anew");
+    }
+}
+
+/* Builds the machine. The check says whether it is the one the tender measured: what is copied out
+ * of the files is what is hashed. */
+static pid_t build(struct machine *machine)
 {
     size_t core_size, shim_size;
     const uint8_t *core = map_file(VM_CORE_FILE_FD, &core_size);
     const uint8_t *shim = map_file(VM_SHIM_FILE_FD, &shim_size);
-    memory = mmap(NULL, memory_size, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
+    uint8_t *around = mmap(NULL, memory_size + SHIM_LARGE_PAGE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (around == MAP_FAILED) {
         spawn_fail("no address space for the machine's memory");
     }
+    /* Large pages of the guest are large ones of the host where it has them. */
+    memory = around + (-(uintptr_t)around & (SHIM_LARGE_PAGE - 1));
     (void)madvise(memory, memory_size, MADV_HUGEPAGE);
     machine->memory = memory;
     if (!machine_build(machine, core, core_size, shim, shim_size)) {
@@ -80,13 +103,9 @@ static void build(struct machine *machine)
     if (machine->frames_used > memory_size) {
         spawn_fail("the machine's memory is too small for the core");
     }
-    uint8_t found[SHA384_SIZE];
-    machine_measure(machine, found);
-    if (memcmp(found, measurement, sizeof(found)) != 0) {
-        spawn_fail("the files were changed after they were measured: start tfaasd anew");
-    }
     (void)munmap((void *)(uintptr_t)core, core_size);
     (void)munmap((void *)(uintptr_t)shim, shim_size);
+    return start_check(machine);
 }
 
 /* Pages that a copy writes until its first answer: it gets its own of them at once, which costs a
@@ -124,7 +143,7 @@ static void boot_template(void)
 {
     struct machine machine = {0};
     struct vm vm;
-    build(&machine);
+    const pid_t check = build(&machine);
     if (!vm_open(&vm, VM_KVM_FD, memory, memory_size)) {
         fail_with("the virtual machine", vm.why);
     }
@@ -146,7 +165,9 @@ static void boot_template(void)
     if (!vm_save(&vm, &ready_state)) {
         fail_with("the template", vm.why);
     }
-    (void)madvise(memory, memory_size, MADV_NOHUGEPAGE);
+    end_check(check);
+    (void)madvise(memory, memory_size,
+                  MADV_NOHUGEPAGE); /* a copy's new memory comes in small ones */
     find_first_writes(vm.noted);
     free(vm.noted);
     vm_close(&vm);
