@@ -547,7 +547,8 @@ static uint64_t call_mmap(struct frame *frame)
     if (prot == 0 || ready) {
         return va;
     }
-    if (!map(va, size, prot, &used)) {
+    /* Used frames are zeroed in ring 3, through this mapping: it must be able to. */
+    if (!map(va, size, prot, (prot & PROT_WRITE) != 0 ? &used : NULL)) {
         if (unmap(va, size) && !fixed) {
             add_hole(va, size);
         }
