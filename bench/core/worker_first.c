@@ -16,6 +16,8 @@
 #define LAUNCHES     31
 #define LAUNCHES_MAX 1001
 #define AT_REST      8 /* workers at once, for their memory */
+#define WARM         200
+#define STEADY       1000 /* calls of one worker, one after the other */
 
 static const char source[] =
     "module.exports = async (event, context) => context.status(200).succeed('hello ' + "
@@ -129,6 +131,26 @@ static void measure_memory(double *idle, double *served, double *served_pss)
     *served_pss = pss[AT_REST / 2] / 1024;
 }
 
+/* Median microseconds of a call of a worker that has served for a while. */
+static double measure_steady(void)
+{
+    static double us[STEADY];
+    struct core_child core;
+    struct tender_worker worker;
+    launch(&core, &worker);
+    load(&core);
+    for (unsigned i = 0; i < WARM; i++)
+        call(&core);
+    for (unsigned i = 0; i < STEADY; i++) {
+        double begin = now_ms();
+        call(&core);
+        us[i] = (now_ms() - begin) * 1e3;
+    }
+    ops->destroy(tender, &worker);
+    qsort(us, STEADY, sizeof *us, by_value);
+    return us[STEADY / 2];
+}
+
 int main(int argc, char **argv)
 {
     static double ready[LAUNCHES_MAX], loaded[LAUNCHES_MAX], first[LAUNCHES_MAX],
@@ -169,6 +191,7 @@ int main(int argc, char **argv)
     }
     double idle, served, served_pss;
     measure_memory(&idle, &served, &served_pss);
+    double steady = measure_steady();
     ops->stop(tender);
     qsort(ready, count, sizeof *ready, by_value);
     qsort(loaded, count, sizeof *loaded, by_value);
@@ -176,11 +199,12 @@ int main(int argc, char **argv)
     qsort(second, count, sizeof *second, by_value);
     (void)fprintf(stderr, "first answer: %.3f ms at best, %.3f ms at worst of %u; walls: %s\n",
                   first[0], first[count - 1], count, layers);
-    (void)printf("{\"tender\": \"%s\", \"cold_boot_ms\": %.3f, \"ready_ms\": %.3f, "
-                 "\"loaded_ms\": %.3f, \"first_answer_ms\": %.3f, \"first_answer_best_ms\": %.3f, "
-                 "\"second_answer_ms\": %.3f, \"idle_private_mib\": %.3f, "
-                 "\"served_private_mib\": %.3f, \"served_pss_mib\": %.3f}\n",
-                 name, boot, ready[count / 2], loaded[count / 2], first[count / 2], first[0],
-                 second[count / 2], idle, served, served_pss);
+    (void)printf(
+        "{\"tender\": \"%s\", \"cold_boot_ms\": %.3f, \"ready_ms\": %.3f, "
+        "\"loaded_ms\": %.3f, \"first_answer_ms\": %.3f, \"first_answer_best_ms\": %.3f, "
+        "\"second_answer_ms\": %.3f, \"steady_call_us\": %.1f, \"idle_private_mib\": %.3f, "
+        "\"served_private_mib\": %.3f, \"served_pss_mib\": %.3f}\n",
+        name, boot, ready[count / 2], loaded[count / 2], first[count / 2], first[0],
+        second[count / 2], steady, idle, served, served_pss);
     return 0;
 }
