@@ -26,6 +26,7 @@ static uint32_t answers_due; /* functions with answer_due */
 static struct {
     struct engine_module *module;
     struct memory_image image;
+    bool learnt;               /* the image's heat came with the core */
     struct memory_slot *spare; /* a pristine memory, made before the fork; NULL: it is taken */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
@@ -483,16 +484,32 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
     engine_instance_free(&fresh);
     engine_instance_free(&instance);
     free(run->log);
-    if (status == TFAAS_OK)
-        js.image = image;
-    else
+    if (status != TFAAS_OK) {
         memory_image_destroy(&image);
+        return status;
+    }
+    js.image = image;
+    /* A hint: another size is of another build. */
+    js.learnt = (size_t)(runtime_js_heat_end - runtime_js_heat) == image.tracked / PLAT_PAGE;
+    if (js.learnt)
+        memcpy(js.image.heat, runtime_js_heat, image.tracked / PLAT_PAGE);
     return status;
 }
 
 void loaded_learn(uint32_t id)
 {
     memory_learn_runs(&js.image, &table[id]->image);
+}
+
+const uint8_t *loaded_heat(size_t *size)
+{
+    *size = js.image.tracked / PLAT_PAGE;
+    return js.image.heat;
+}
+
+bool loaded_is_learnt(void)
+{
+    return js.learnt;
 }
 
 bool loaded_prepare_spare(void)

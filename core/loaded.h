@@ -55,6 +55,10 @@ void loaded_retry(void);
 /* Before the fork, after a warm-up: what the runs of function `id` wrote is known to all later
  * functions; the first of them finds a memory that is ready. */
 void loaded_learn(uint32_t id);
+/* The heat of the runtime's pages, one byte each. */
+const uint8_t *loaded_heat(size_t *size);
+/* It came with the core: less is left to learn. */
+bool loaded_is_learnt(void);
 bool loaded_prepare_spare(void) TFAAS_MUST_USE;
 /* Takes it back from function `id`, which has run in it. */
 bool loaded_return_spare(uint32_t id) TFAAS_MUST_USE;
