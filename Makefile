@@ -149,10 +149,11 @@ export TENDER
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TEST_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
               -I$(ENGINE_DIR)/include
-TEST_SOURCES := $(shell find tests/unit tests/hostile tests/support -name '*.[ch]' 2>/dev/null)
+TEST_SOURCES := $(shell find tests/unit tests/hostile tests/emu tests/support -name '*.[ch]' 2>/dev/null)
 $(B)/tests.mk: tests/rules.sh $(TEST_SOURCES)
 	@mkdir -p $(B) && sh tests/rules.sh > $@
 include tests/hostile/build.mk
+include tests/emu/build.mk
 include bench/core/build.mk
 -include $(B)/tests.mk
 
@@ -266,7 +267,8 @@ help:
 	@echo "make test        install what is missing, build, pass the tests (TENDER=kvm: end-to-end ones in machines)"
 	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
-	@echo "make bench       side by side with peers, and what attestation costs: build/bench.json (BENCH_ARGS=--quick)"
+	@echo "make bench       side by side with peers, kvm with process, and what attestation costs: build/bench.json"
+	@echo "                 (BENCH_ARGS='--quick --only kvm'; TENDER=kvm: tfaasd on micro-VMs, names that begin with kvm_)"
 	@echo "make bench-core  microseconds inside the core, starts, evidence: into build/bench.json"
 	@echo "make fuzz        every fuzz target for FUZZ_SECONDS (600) each"
 	@echo "make honesty     the core's file, instructions and system calls against the lists: every test, traced"

@@ -6,6 +6,7 @@
 #include "kvm_guest.h"
 
 #include "plat/shim/shim.h"
+#include <stdbool.h>
 
 static void out(uint16_t port, uint32_t value)
 {
@@ -56,12 +57,14 @@ static uint64_t odd(uint64_t *state)
 }
 
 /* Random calls into the shim. It may refuse, end us, or do it; ring 0 must never fault. */
-static uint64_t fuzz_calls(uint64_t seed, uint64_t count)
+static uint64_t fuzz_calls(uint64_t seed, uint64_t count, bool upcall)
 {
     static const uint16_t numbers[] = {9, 10, 11, 12, 158, SHIM_CALL_UPCALL, 186, 1, 60000};
     uint64_t state = seed * 2 + 1;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t number = numbers[draw(&state) % (sizeof(numbers) / sizeof(*numbers))];
+        if (number == SHIM_CALL_UPCALL && !upcall)
+            continue;
         uint64_t at = odd(&state), size = odd(&state) % (1u << 22);
         /* Never our own code, stack or data: the point is the shim. */
         if (at < SHIM_HEAP_VA && number != 12)
@@ -71,6 +74,86 @@ static uint64_t fuzz_calls(uint64_t seed, uint64_t count)
         call(number, at, size, draw(&state) % 10, (draw(&state) & 0x36) | 0x22);
     }
     return count;
+}
+
+static uint64_t execute(uint64_t which)
+{
+    static volatile uint8_t table[16];
+    const uint64_t nothing = 0;
+    switch (which) {
+    case KVM_HLT:
+        __asm__ volatile("hlt");
+        break;
+    case KVM_CLI:
+        __asm__ volatile("cli");
+        break;
+    case KVM_MOV_CR3:
+        __asm__ volatile("movq %0, %%cr3" : : "r"(nothing) : "memory");
+        break;
+    case KVM_MOV_DR7:
+        __asm__ volatile("movq %0, %%dr7" : : "r"(nothing) : "memory");
+        break;
+    case KVM_RDMSR:
+        __asm__ volatile("rdmsr" : : "c"(0xc0000080) : "eax", "edx");
+        break;
+    case KVM_WRMSR:
+        __asm__ volatile("wrmsr" : : "c"(0xc0000080), "a"(0), "d"(0) : "memory");
+        break;
+    case KVM_LGDT:
+        __asm__ volatile("lgdt %0" : : "m"(table));
+        break;
+    case KVM_INVLPG:
+        __asm__ volatile("invlpg %0" : : "m"(table));
+        break;
+    case KVM_XSETBV:
+        __asm__ volatile("xsetbv" : : "c"(0), "a"(1), "d"(0));
+        break;
+    case KVM_SYSRET:
+        __asm__ volatile("sysretq" : : "c"(0) : "r11");
+        break;
+    case KVM_IN:
+        __asm__ volatile("inl %%dx, %%eax" : : "d"(0x60) : "eax");
+        break;
+    case KVM_SGDT:
+        __asm__ volatile("sgdt %0" : "=m"(table));
+        break;
+    case KVM_SIDT:
+        __asm__ volatile("sidt %0" : "=m"(table));
+        break;
+    case KVM_SLDT:
+        __asm__ volatile("sldt %0" : "=m"(*(volatile uint16_t *)table));
+        break;
+    case KVM_STR:
+        __asm__ volatile("str %0" : "=m"(*(volatile uint16_t *)table));
+        break;
+    case KVM_SMSW:
+        __asm__ volatile("smsw %0" : "=m"(*(volatile uint16_t *)table));
+        break;
+    default:
+        return 0;
+    }
+    return 7;
+}
+
+static uint64_t call_with_flags(uint64_t number, uint64_t a)
+{
+    __asm__ volatile("pushfq; orl $0x44400, (%%rsp); popfq; syscall; "
+                     "pushfq; andl $~0x44400, (%%rsp); popfq"
+                     : "+a"(number)
+                     : "D"(a)
+                     : "rcx", "r11", "memory", "cc");
+    return number;
+}
+
+static uint64_t call_by_jump(uint64_t number, uint64_t entry, uint64_t flags)
+{
+    uint64_t after;
+    register uint64_t r11 __asm__("r11") = flags;
+    __asm__ volatile("leaq 1f(%%rip), %%rcx; jmp *%2; 1: pushfq; popq %1"
+                     : "+a"(number), "=&r"(after)
+                     : "r"(entry), "r"(r11)
+                     : "rcx", "memory", "cc");
+    return after << 32 | (uint32_t)number;
 }
 
 static uint64_t attack(const volatile struct kvm_attack *what)
@@ -108,12 +191,21 @@ static uint64_t attack(const volatile struct kvm_attack *what)
     case KVM_ATTACK_CALL:
         return call(a, b, what->c, what->d, 0x22);
     case KVM_ATTACK_FUZZ_CALLS:
-        return fuzz_calls(a, b);
+        return fuzz_calls(a, b, what->c == 0);
     case KVM_ATTACK_RING0: {
         uint64_t result = a;
-        __asm__ volatile("ud2" : "+a"(result) : "D"(b), "S"(what->c) : "rcx", "rdx", "memory");
+        __asm__ volatile("pushfq; orq %3, (%%rsp); popfq; ud2; pushfq; andq %4, (%%rsp); popfq"
+                         : "+a"(result)
+                         : "D"(b), "S"(what->c), "r"(what->d), "r"(~what->d)
+                         : "rcx", "rdx", "memory", "cc");
         return result;
     }
+    case KVM_ATTACK_INSTRUCTION:
+        return execute(a);
+    case KVM_ATTACK_CALL_WITH_FLAGS:
+        return call_with_flags(a, b);
+    case KVM_ATTACK_CALL_BY_JUMP:
+        return call_by_jump(a, b, what->c);
     default:
         return 0;
     }

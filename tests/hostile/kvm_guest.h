@@ -32,9 +32,35 @@ enum kvm_attack_kind {
     KVM_ATTACK_WRITE,
     KVM_ATTACK_JUMP,
     KVM_ATTACK_LOOP,
-    KVM_ATTACK_CALL,       /* system call a (b, c, d) */
-    KVM_ATTACK_FUZZ_CALLS, /* seed a, b calls */
-    KVM_ATTACK_RING0,      /* number a, b, c */
+    KVM_ATTACK_CALL,            /* system call a (b, c, d) */
+    KVM_ATTACK_FUZZ_CALLS,      /* seed a, b calls; c: none that moves the upcall */
+    KVM_ATTACK_RING0,           /* number a, b, c; flags d set */
+    KVM_ATTACK_INSTRUCTION,     /* enum kvm_instruction a */
+    KVM_ATTACK_CALL_WITH_FLAGS, /* system call a (b) with AC, NT and DF set */
+    KVM_ATTACK_CALL_BY_JUMP,    /* system call a without arguments, by a jump to b, flags c in r11;
+                                 * result: the flags after it, and half of rax */
+};
+
+/* Ring 0's own, and those that UMIP forbids. */
+enum kvm_instruction {
+    KVM_HLT,
+    KVM_CLI,
+    KVM_MOV_CR3,
+    KVM_MOV_DR7,
+    KVM_RDMSR,
+    KVM_WRMSR,
+    KVM_LGDT,
+    KVM_INVLPG,
+    KVM_XSETBV,
+    KVM_SYSRET,
+    KVM_IN,
+    KVM_RING0_END,
+    KVM_SGDT = KVM_RING0_END,
+    KVM_SIDT,
+    KVM_SLDT,
+    KVM_STR,
+    KVM_SMSW,
+    KVM_INSTRUCTIONS
 };
 
 struct kvm_attack {
