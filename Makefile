@@ -241,7 +241,7 @@ FORMATTED = $(shell git ls-files '*.c' '*.h')
 fmt:
 	@clang-format-14 -i $(FORMATTED)
 fmt-check:
-	@clang-format-14 --dry-run  $(FORMATTED) && echo "fmt: nothing to change"
+	@clang-format-14 --dry-run --Werror $(FORMATTED) && echo "fmt: nothing to change"
 lint:
 	@scripts/lint.sh
 tcb:
