@@ -11,9 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Who has not answered by then hangs, however slow the machine is. */
-#define ANSWER_MS 60000
-
 static void give_up(const char *what, const char *why)
 {
     (void)printf("cannot go on: %s: %s\n0 passed, 1 failed\n", what, why);

@@ -97,7 +97,7 @@ void core_child_start(struct core_child *core)
     core_send(core, (struct tfaas_slot){.kind = TFAAS_CONFIGURE}, NULL, 0);
     struct tfaas_slot slot;
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
-    if (!core_receive(core, &slot, payload, 30000) || slot.kind != TFAAS_READY)
+    if (!core_receive(core, &slot, payload, CORE_PATIENCE_MS) || slot.kind != TFAAS_READY)
         die("no READY from the core");
 }
 
@@ -118,6 +118,35 @@ static bool has_ended(struct core_child *core)
 {
     return core->worker ? core_tender_gone(core)
                         : waitpid(core->pid, &core->status, WNOHANG) == core->pid;
+}
+
+static char state_of(const struct core_child *core)
+{
+    char path[64], state = '?';
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", core->pid);
+    FILE *stat = fopen(path, "r");
+    if (stat) {
+        (void)!fscanf(stat, "%*d (%*[^)]) %c", &state);
+        (void)fclose(stat);
+    }
+    return state;
+}
+
+void core_pause(const struct core_child *core)
+{
+    if (kill(core->pid, SIGSTOP) != 0)
+        die("the core does not stop");
+    for (int ms = 0; state_of(core) != 'T'; ms++) {
+        if (ms > CORE_PATIENCE_MS)
+            die("the core does not stop");
+        (void)usleep(1000);
+    }
+}
+
+void core_resume(const struct core_child *core)
+{
+    if (kill(core->pid, SIGCONT) != 0)
+        die("the core does not go on");
 }
 
 static void ring_bell(int fd)
@@ -243,7 +272,7 @@ void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_si
         .secrets = (struct bundle_pair *)config->secrets,
         .secret_count = config->secret_count,
         .memory_limit = config->memory_limit ? config->memory_limit : 128u << 20,
-        .deadline_ns = 5000000000ull,
+        .deadline_ns = CORE_PATIENCE_MS * 1000000ull,
         .response_limit = config->response_limit ? config->response_limit : 16u << 20,
         .log_limit = config->log_limit ? config->log_limit : 64u << 10,
         .hostcall_limit = config->hostcall_limit ? config->hostcall_limit : 1000000,
@@ -280,7 +309,7 @@ void core_load_bundle(struct core_child *core, uint32_t id, const uint8_t *bytes
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
     struct tfaas_slot slot;
     for (;;) {
-        if (!core_receive(core, &slot, payload, 60000))
+        if (!core_receive(core, &slot, payload, CORE_PATIENCE_MS))
             die("no LOADED from the core");
         take(answer, &slot, payload);
         if (slot.kind == TFAAS_LOADED && slot.id == id)
@@ -329,7 +358,7 @@ bool core_wait(struct core_child *core, uint32_t id, struct core_answer *answer)
     struct tfaas_slot slot;
     memset(answer, 0, sizeof *answer);
     for (;;) {
-        if (!core_receive(core, &slot, payload, 30000))
+        if (!core_receive(core, &slot, payload, CORE_PATIENCE_MS))
             return false;
         if (slot.kind == TFAAS_FAULT) {
             take(answer, &slot, payload);
@@ -348,7 +377,8 @@ bool core_invoke(struct core_child *core, uint32_t function, const void *body, s
                  struct core_answer *answer)
 {
     static const char *const headers[] = {"content-type", "application/json", NULL};
-    uint32_t id = core_begin(core, function, "POST", "/", headers, body, size, true, 5000000000ull);
+    uint32_t id = core_begin(core, function, "POST", "/", headers, body, size, true,
+                             CORE_PATIENCE_MS * 1000000ull);
     return core_wait(core, id, answer);
 }
 
