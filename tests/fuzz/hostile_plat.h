@@ -206,6 +206,29 @@ bool plat_image_create(struct plat_image *image, const void *from, size_t size, 
     return true;
 }
 
+bool plat_image_gather(struct plat_image *image, const uint8_t *from, const uint32_t *pages,
+                       size_t count)
+{
+    size_t size = count * PLAT_PAGE;
+    uint8_t *packed = malloc(size + 1);
+    for (size_t i = 0; packed && i < count; i++)
+        memcpy(packed + i * PLAT_PAGE, from + (size_t)pages[i] * PLAT_PAGE, PLAT_PAGE);
+    bool ok = packed && plat_image_create(image, packed, size, size);
+    free(packed);
+    return ok;
+}
+
+bool plat_image_is_shared(const struct plat_image *image)
+{
+    (void)image;
+    return false;
+}
+
+void plat_note_writes(bool on)
+{
+    (void)on;
+}
+
 void plat_image_destroy(struct plat_image *image)
 {
     if (image->bytes)

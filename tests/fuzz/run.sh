@@ -37,9 +37,9 @@ for source in tests/fuzz/*.c; do
     case $line in *flags:*) extra=${line##*flags:} line=${line%%flags:*} ;; esac
     case "$needs " in *" common/sha256.c "*) ;; *" common/hkdf.c "* | *" common/receipt.c "*) needs="$needs common/sha256.c" ;; esac
     case $line in *libs:*) for l in ${line##*libs:}; do libs="$libs -l$l"; done ;; esac
-    # The word `core`: every file of the core but its platform and its engine.
+    # The word `core`: every file of the core but its platform, its engine and the warm-up of that.
     whole=""
-    case " $needs " in *" core "*) whole=yes needs="$(echo core/*.c common/*.c) ${needs/core/}" ;; esac
+    case " $needs " in *" core "*) whole=yes needs="$(ls core/*.c common/*.c | grep -vx core/warm.c) ${needs/core/}" ;; esac
     name=$(basename "$source" .c)
     binary=build/fuzz/$name corpus=build/fuzz/corpus-$name
     mkdir -p "$corpus"
@@ -57,7 +57,7 @@ for source in tests/fuzz/*.c; do
     while [ -n "$ok" ]; do
         seed=$((seed + 1))
         # shellcheck disable=SC2086
-        "$binary" $limit -seed=$seed -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
+        "$binary" $limit -seed=$seed -timeout=120 -rss_limit_mb=3000 -print_final_stats=1 \
             -artifact_prefix="build/fuzz/$name-" "$corpus" $seeds >"$binary.log" 2>&1 || ok=""
         did=$(stat_of "$binary.log" number_of_executed_units)
         runs=$((runs + ${did:-0}))
