@@ -202,12 +202,13 @@ class Server:
     reports = []  # of sanitizers and of ends that were none, of every server of this run
 
     def __init__(self, state=None, arguments=(), env=None, port=None, config=None,
-                 wrapper=None):
+                 wrapper=None, tender=TENDER):
         self.own_folder = tempfile.mkdtemp(prefix='tfaas-e2e-')
         self.state = pathlib.Path(state) if state else pathlib.Path(self.own_folder, 'state')
         self.log = pathlib.Path(self.own_folder, 'tfaasd.log')
         self.port, self.shared_port = port or free_port(), port is not None
         self.arguments = list(arguments)
+        self.tender = tender
         if config:
             self.arguments += ['--config', self.write_config(config)]
         self.wrapper = [] if wrapper is None else wrapper(self.state)
@@ -229,8 +230,8 @@ class Server:
             raise Problem(f'{TFAASD} is not built')
         command = [*self.wrapper, TFAASD, '--listen', f'127.0.0.1:{self.port}',
                    '--state', self.state]
-        if TENDER:
-            command += ['--tender', TENDER]
+        if self.tender:
+            command += ['--tender', self.tender]
         self.process = spawn(command + self.arguments, self.log, self.env)
         if self.shared_port:  # whoever has the port would answer for this one, which must end
             with contextlib.suppress(subprocess.TimeoutExpired):
