@@ -102,6 +102,7 @@ TAILQ_HEAD(core_link_list, core_link);
 struct core_hub {
     const struct tender_ops *ops;
     struct tender *tender;
+    const char *unavailable; /* why no core can be launched; NULL: one can */
     struct loop *loop;
     const struct core_owner *owner;
     uint64_t function_idle_ns;
@@ -144,6 +145,9 @@ void core_link_kill(struct core_link *link, const char *reason);
  * one.
  */
 void core_link_restart(struct core_link *link, const char *reason);
+/* Its domain is served by `successor` from now on, perhaps of another hub: what waits goes there,
+ * what runs ends here, then the link is gone. Every function was forgotten before. */
+void core_link_retire(struct core_link *link, struct core_link *successor);
 /* Ends the core; calls still there get `end` with CORE_LOST first. Allowed in callbacks. */
 void core_link_close(struct core_link *link);
 bool core_link_up(const struct core_link *link);

@@ -256,7 +256,7 @@ static void *on_uri(void *env, const char *uri, struct MHD_Connection *mhd)
     call->mhd = mhd;
     call->connection = c;
     c->call = call;
-    call->start_ns = d->hub.now_ns;
+    call->start_ns = d->now_ns;
     d->calls++;
     return call;
 }
@@ -279,7 +279,7 @@ static void on_completed(void *env, struct MHD_Connection *mhd, void **request,
     if (call->response)
         MHD_destroy_response(call->response);
     call->connection->call = NULL;
-    call->connection->since_ns = d->hub.now_ns;
+    call->connection->since_ns = d->now_ns;
     d->calls--;
     free(call->body);
     if (call->uri != call->uri_inline)
@@ -308,7 +308,7 @@ static void on_connection(void *env, struct MHD_Connection *mhd, void **context,
     if (!c)
         return; /* on_uri refuses its requests */
     c->fd = info->connect_fd;
-    c->since_ns = d->hub.now_ns;
+    c->since_ns = d->now_ns;
     TAILQ_INSERT_TAIL(&d->connections, c, entry);
     d->connection_count++;
 }
@@ -476,7 +476,7 @@ static enum MHD_Result on_request(void *env, struct MHD_Connection *mhd, const c
 static void sweep_connection(struct daemon *d, struct connection *c, struct pollfd *poll_to)
 {
     struct call *call = c->call;
-    uint64_t now = d->hub.now_ns;
+    uint64_t now = d->now_ns;
     poll_to->fd = -1;
     if (!call) {
         if (c->refused || now - c->since_ns > d->config.read_timeout_ns + HTTP_IDLE_S * NS_PER_S)

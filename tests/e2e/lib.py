@@ -252,11 +252,12 @@ class Server:
         raise Problem(f'tfaasd did not answer /healthz in {seconds} s: {self.log_text()}')
 
     def metric(self, name, function=None):
-        """A number of /metrics, 0 where there is none; of one function, or of the daemon."""
-        labels = f'{{function_name="{function}.{NAMESPACE}"}}' if function else ''
+        """A number of /metrics, 0 where there is none; of one function, or of the daemon: the sum
+        over its tenders where each has its own."""
+        labels = re.escape(f'{{function_name="{function}.{NAMESPACE}"}}') if function else \
+            r'(?:\{tender="\w+"\})?'
         text = self.request('GET', '/metrics').text
-        found = re.search(rf'^{re.escape(name + labels)} (\S+)$', text, re.M)
-        return float(found.group(1)) if found else 0
+        return sum(map(float, re.findall(rf'^{re.escape(name)}{labels} (\S+)$', text, re.M)))
 
     def started(self, function):
         """Calls of the function that have begun."""

@@ -37,10 +37,7 @@ def unpack(answer):
 
 
 def metric(server, name):
-    for line in server.request('GET', '/metrics').text.splitlines():
-        if line.split(' ')[0] == name:
-            return float(line.split(' ')[1])
-    return 0
+    return server.metric(name)
 
 
 def max_age(answer):
@@ -493,7 +490,7 @@ def test_state_of_schema_one(t):
     server.deploy_js('old', ECHO)
     server.end_process()
     with contextlib.closing(sqlite3.connect(server.state / 'tfaas.db')) as database:
-        database.executescript('DROP TABLE keeper_state; PRAGMA user_version = 1;')
+        database.executescript('DROP TABLE keeper_states; PRAGMA user_version = 1;')
     (server.state / 'simulated-root.key').unlink()
     server.start()
     t.equal(server.invoke('old', 'still').text, 'still', 'plain call')
