@@ -8,7 +8,7 @@ set -eu
 # valgrind: the constant-time check.
 # python3-venv, nodejs, wabt: the metering test's interpreters and modules; nodejs: the JavaScript runtime's suite.
 packages="gcc make git python3 python3-venv curl ca-certificates
-libmicrohttpd-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsodium-dev libarchive-dev libcmocka-dev
+libmicrohttpd-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsodium-dev libbearssl-dev libarchive-dev libcmocka-dev
 clang lld clang-14 lld-14 wasi-libc libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
 wabt strace valgrind"
 # Node may be there from elsewhere, then with its own npm: Debian's would not go along with it.

@@ -1,4 +1,4 @@
-// setTimeout and relatives, events and AbortController, structuredClone, crypto, performance.
+// setTimeout and relatives, events and AbortController, structuredClone, performance.
 ((native, internals) => {
     class Timeout {
         #id;
@@ -155,21 +155,8 @@
         return copy;
     };
 
-    const QUOTA = 65536;
-    const INTEGERS = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
-        BigInt64Array, BigUint64Array];
-    const crypto = {
-        getRandomValues(view) {
-            if (!INTEGERS.some((kind) => view instanceof kind))
-                throw new DOMException('an integer typed array is expected', 'TypeMismatchError');
-            if (view.byteLength > QUOTA)
-                throw new DOMException(`at most ${QUOTA} bytes can be asked for`, 'QuotaExceededError');
-            return native.randomFill(view);
-        },
-        randomUUID: () => native.randomUUID(),
-    };
     const performance = { now: () => native.performanceNow(), get timeOrigin() { return Date.now() - native.performanceNow(); } };
     const navigator = { userAgent: 'TFaaS', hardwareConcurrency: 1 };
     internals.define(globalThis, { Event, CustomEvent, EventTarget, AbortSignal, AbortController, structuredClone,
-        crypto, performance, navigator });
+        performance, navigator });
 })

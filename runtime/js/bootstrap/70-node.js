@@ -203,31 +203,6 @@
             .map((each) => `${encodeURIComponent(name)}=${encodeURIComponent(each ?? '')}`)).join('&'),
         escape: encodeURIComponent, unescape: decodeURIComponent,
     };
-    const nodeCrypto = {
-        webcrypto: crypto,
-        randomUUID: () => native.randomUUID(),
-        getRandomValues: crypto.getRandomValues,
-        randomBytes(size, callback) {
-            const bytes = native.randomFill(Buffer.alloc(size));
-            if (callback) queueMicrotask(() => callback(null, bytes)); else return bytes;
-        },
-        randomInt(low, high) {
-            if (high === undefined) [low, high] = [0, low];
-            const span = high - low, limit = Math.floor(2 ** 48 / span) * span;
-            if (!(span > 0 && span <= 2 ** 48)) throw new RangeError('randomInt takes a range of 1 to 2^48 values');
-            for (;;) {
-                const value = native.randomFill(Buffer.alloc(6)).reduce((sum, byte) => sum * 256 + byte, 0);
-                if (value < limit) return low + value % span;
-            }
-        },
-        timingSafeEqual(a, b) {
-            if (a.byteLength !== b.byteLength) throw new RangeError('the inputs must have the same length');
-            const x = internals.bytesOf(a), y = internals.bytesOf(b);
-            let different = 0;
-            for (let i = 0; i < x.length; i++) different |= x[i] ^ y[i];
-            return different === 0;
-        },
-    };
     const sleep = (ms, value) => new Promise((resolve) => setTimeout(resolve, ms, value));
     const timers = { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate };
     timers.promises = { setTimeout: sleep, setImmediate: (value) => sleep(0, value), scheduler: { wait: sleep } };
@@ -264,7 +239,7 @@
         pathToFileURL: (file) => new URL('file://' + path.resolve(file)), parse: (text) => new URL(text) };
     internals.path = path;
     internals.builtins = { assert, 'assert/strict': assert, buffer: { Buffer, Blob, kMaxLength: 2 ** 30, atob, btoa },
-        console, crypto: nodeCrypto, events: EventEmitter, fs, 'fs/promises': fs.promises, path, 'path/posix': path,
+        console, events: EventEmitter, fs, 'fs/promises': fs.promises, path, 'path/posix': path,
         perf_hooks: { performance }, process, querystring, timers, 'timers/promises': timers.promises, url, util,
         'util/types': util.types, 'stream/web': { ReadableStream, WritableStream, TransformStream } };
 })
