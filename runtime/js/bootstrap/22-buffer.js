@@ -70,6 +70,7 @@
             }
             const name = codecs[String(encoding ?? 'utf8').toLowerCase()] ?? utf8;
             if (name === latin1 || name === codecs.ascii) return value.length;
+            if (name === base64 || name === codecs.base64url) return (value.length - (value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0)) * 3 >>> 2;
             return name === utf16 ? value.length * 2 : name === codecs.hex ? value.length >>> 1 : name.from(value).length;
         },
         concat(list, total) {

@@ -42,8 +42,8 @@ export const tests = [
         error(rt, { ...files, ...main('require("@s/p/no")') }, /Cannot find module '@s\/p\/no' from \/function\/handler.js: the package does not export "\.\/no"/);
         error(rt, { ...files, ...main('require("@s/p/src/a.js")') }, /does not export/);
         error(rt, main('require("absent")'), /^Error: Cannot find module 'absent' from \/function\/handler\.js\n {4}at .*handler\.js:1:\d+/);
-        error(rt, main('require("http")'), /Cannot find module 'http'/);
-        error(rt, main('require("node:http")'), /built-in module of node is not available/);
+        error(rt, main('require("sqlite")'), /Cannot find module 'sqlite'/);
+        error(rt, main('require("node:sqlite")'), /built-in module of node is not available/);
         error(rt, { ...main('require("esc")'), 'node_modules/esc/package.json': '{ "exports": "./../../secret.js" }' }, /does not export/);
     }],
     ['ECMAScript modules', (rt) => {
