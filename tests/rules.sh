@@ -31,7 +31,7 @@ rule() { # file binary
     echo "	@\$(CC) \$(TEST_CFLAGS) $san $extra $src $needs $core $cmocka $libs -o \$@"
     echo "TEST_BINARIES += $bin"
 }
-for f in $(find tests/unit tests/hostile -name '*.c' 2>/dev/null | LC_ALL=C sort); do
+for f in $(find tests/unit tests/hostile tests/emu -name '*.c' 2>/dev/null | LC_ALL=C sort); do
     if grep -q 'needs:' "$f"; then
         rule "$f" "build/${f%.c}"
     fi

@@ -120,15 +120,22 @@ static size_t take_hex(const struct engine_text *text, uint8_t *out)
     return size;
 }
 
+/* 1 more than the value of a digit of either alphabet; 0: none */
+static const uint8_t base64_values[128] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['-'] = 63,
+    ['/'] = 64, ['_'] = 64,
+};
+
 static int base64_value(uint32_t unit)
 {
-    if (unit >= 'A' && unit <= 'Z')
-        return (int)unit - 'A';
-    if (unit >= 'a' && unit <= 'z')
-        return (int)unit - 'a' + 26;
-    if (unit >= '0' && unit <= '9')
-        return (int)unit - '0' + 52;
-    return unit == '+' || unit == '-' ? 62 : unit == '/' || unit == '_' ? 63 : -1;
+    return unit < 128 ? base64_values[unit] - 1 : -1;
 }
 
 /* Either alphabet; what is no digit is passed over; "=" ends it. */

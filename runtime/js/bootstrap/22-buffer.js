@@ -31,6 +31,7 @@
     Object.defineProperty(Buffer, 'prototype', { value: FastBuffer.prototype });
 
     const fromObject = (value) => {
+        if (value instanceof Uint8Array) { const copy = new FastBuffer(value.length); copy.set(value); return copy; }
         if (value.length !== undefined || value.buffer instanceof ArrayBuffer) return typeof value.length === 'number' ? wrap(Uint8Array.from(value)) : new FastBuffer(0);
         return value.type === 'Buffer' && Array.isArray(value.data) ? wrap(Uint8Array.from(value.data)) : null;
     };

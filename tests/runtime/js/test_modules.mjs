@@ -94,4 +94,17 @@ export const tests = [
         assert.equal(text(rt, main('(() => { try { require("fs").writeFileSync("/x", "") } catch (e) { return e.code } })()')), 'EROFS');
     }],
     ['environment', (rt) => assert.equal(text(rt, main('process.env'), { env: { A: '1', B: 'x=y', C: '' } }), '{"A":"1","B":"x=y","C":""}')],
+    ['imports cost nothing per call', (rt) => { // the image is taken behind them: no file is read, no page more is written
+        const library = `export const table = Array.from({ length: 5000 }, (_, i) => ({ i })); export const answer = () => "ok"; ${'/* */'.repeat(2000)}`;
+        const heavy = rt.load({ '/function/handler.mjs': 'import { answer } from "./library.mjs"; import "node:crypto"; import "node:stream"; export default { fetch: () => new Response(answer()) };',
+            '/function/library.mjs': library }, { entry: '/function/handler.mjs' });
+        const light = rt.load({ '/function/handler.mjs': 'const answer = () => "ok"; export default { fetch: () => new Response(answer()) };' }, { entry: '/function/handler.mjs' });
+        assert.equal(heavy.code, 0, heavy.log);
+        heavy.options = { ...heavy.options, files: {} }; // a call that still needed them would fail
+        const one = heavy.invoke(), other = light.invoke();
+        assert.equal(one.text, 'ok');
+        assert.deepEqual(one.calls, other.calls);
+        assert.ok(one.dirtyPages <= other.dirtyPages + 1, `${one.dirtyPages} pages, ${other.dirtyPages} without imports`);
+        assert.equal(one.grown, 0);
+    }],
 ];
