@@ -121,7 +121,7 @@ static size_t take_hex(const struct engine_text *text, uint8_t *out)
 }
 
 /* 1 more than the value of a digit of either alphabet; 0: none */
-static const uint8_t base64_values[128] = {
+static const uint8_t base64_values[256] = {
     ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
     ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
     ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
@@ -135,16 +135,28 @@ static const uint8_t base64_values[128] = {
 
 static int base64_value(uint32_t unit)
 {
-    return unit < 128 ? base64_values[unit] - 1 : -1;
+    return unit < 256 ? base64_values[unit] - 1 : -1;
 }
 
 /* Either alphabet; what is no digit is passed over; "=" ends it. */
 static size_t take_base64(const struct engine_text *text, uint8_t *out)
 {
     uint32_t bits = 0, count = 0;
-    size_t size = 0;
+    size_t size = 0, i = 0;
 
-    for (size_t i = 0; i < text->length; i++) {
+    for (; text->latin1 && i + 4 <= text->length; i += 4) { /* four digits, as nearly always */
+        const uint8_t *from = text->latin1 + i;
+        uint32_t a = base64_values[from[0]], b = base64_values[from[1]];
+        uint32_t c = base64_values[from[2]], d = base64_values[from[3]];
+
+        if (!a || !b || !c || !d)
+            break;
+        bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+        out[size++] = (uint8_t)(bits >> 16);
+        out[size++] = (uint8_t)(bits >> 8);
+        out[size++] = (uint8_t)bits;
+    }
+    for (; i < text->length; i++) {
         uint32_t unit = unit_at(text, i);
         int value = base64_value(unit);
 
