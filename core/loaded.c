@@ -226,11 +226,15 @@ static tfaas_status_t first_image(struct memory_image *image,
     uint8_t *bytes = NULL;
     if (result->initial_size > 0) {
         bytes = calloc(1, size);
-        if (!bytes)
+        if (!bytes) {
+            (void)snprintf(why, why_size, "no memory for the image");
             return TFAAS_NO_SPACE;
+        }
         memcpy(bytes + result->initial_offset, result->initial, result->initial_size);
     }
     tfaas_status_t status = memory_image_create(image, bytes, size, limit);
+    if (status == TFAAS_NO_SPACE)
+        (void)snprintf(why, why_size, "no memory for the image");
     free(bytes);
     return status;
 }
@@ -403,6 +407,7 @@ static void start_loading(struct loaded *loaded)
         status = invoke_load(loaded);
     if (status == TFAAS_OK)
         return;
+    memory_image_destroy(&loaded->image);
     loaded->state = LOADED_FAILED;
     loaded->failure = status;
     loaded->why = strdup(why);
