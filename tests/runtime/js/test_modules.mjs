@@ -107,4 +107,9 @@ export const tests = [
         assert.ok(one.dirtyPages <= other.dirtyPages + 1, `${one.dirtyPages} pages, ${other.dirtyPages} without imports`);
         assert.equal(one.grown, 0);
     }],
+    ['import() in eval', (rt) => { // such code has no file of its own
+        const image = rt.load({ '/function/handler.mjs': 'export default { fetch: async () => Response.json([(await (0, eval)("import(\'./a.mjs\')")).a, await (0, eval)("import(\'\')").catch((e) => e.code), await new Function("return import(\'nope\')")().catch((e) => e.code)]) };',
+            '/function/a.mjs': 'export const a = 1;' }, { entry: '/function/handler.mjs' });
+        assert.equal(image.invoke().text, '[1,"MODULE_NOT_FOUND","MODULE_NOT_FOUND"]');
+    }],
 ];

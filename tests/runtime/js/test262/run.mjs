@@ -2,9 +2,10 @@
 // function is not - other realms, agents, Intl - is skipped by the feature or flag that says so, and counted.
 import { appendFileSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { Image, Runtime } from '../host.mjs';
 
-const [wasm, suite, filter = ''] = process.argv.slice(2);
+const [wasm, suite, filter = ''] = isMainThread ? process.argv.slice(2) : workerData.args, HANG_MS = 60000;
 const stride = Number(process.env.STRIDE ?? 1), log = process.env.FAILURES;
 const SKIP_FEATURES = ['Atomics', 'SharedArrayBuffer', 'Temporal', 'ShadowRealm', 'cross-realm', 'IsHTMLDDA', 'tail-call-optimization', 'host-gc-required', 'source-phase-imports', 'import-defer', 'decorators', 'import-bytes', 'import-text',
     'Intl-enumeration', 'canonical-tz', 'explicit-resource-management', 'immutable-arraybuffer', 'nonextensible-applies-to-private', 'Atomics.pause', 'joint-iteration', 'await-dictionary', 'error-stack-accessor', 'legacy-regexp', 'regexp-duplicate-named-groups'];
@@ -70,26 +71,44 @@ const outcome = (path, text, meta, strict) => {
     return answer.text.startsWith(`threw ${meta.negative.type}`) ? 'ok' : `not ${meta.negative.type}: ${answer.text}`;
 };
 
-const table = new Map();
-let count = 0;
-for (const [i, path] of files.entries()) {
-    const name = relative(join(suite, 'test'), path);
-    if (!name.includes(filter) || i % stride) continue;
-    const text = readFileSync(path, 'utf8'), meta = parseMeta(text), parts = name.split('/'), row = parts.slice(0, 2).join('/');
-    const sums = table.get(row) ?? { passed: 0, failed: 0, skipped: 0 };
-    table.set(row, sums);
-    if (meta.flags.includes('CanBlockIsFalse') || meta.flags.includes('CanBlockIsTrue') || meta.features.some((feature) => SKIP_FEATURES.includes(feature)) || /\$262\.(createRealm|agent)/.test(text)) { sums.skipped++; continue; }
+// One test: 'ok', 'skipped' or what went wrong.
+const judge = (path) => {
+    const text = readFileSync(path, 'utf8'), meta = parseMeta(text);
+    if (meta.flags.includes('CanBlockIsFalse') || meta.flags.includes('CanBlockIsTrue') || meta.features.some((feature) => SKIP_FEATURES.includes(feature)) || /\$262\.(createRealm|agent)/.test(text)) return 'skipped';
     const modes = meta.flags.some((flag) => ['module', 'raw', 'noStrict'].includes(flag)) ? [false] : meta.flags.includes('onlyStrict') ? [true] : [false, true];
-    let verdict = 'ok';
-    for (const strict of modes) { if (verdict === 'ok') verdict = outcome(path, text, meta, strict); }
-    if (verdict === 'ok') sums.passed++; else { sums.failed++; if (log) appendFileSync(log, `${name}: ${verdict}\n`); }
-    if (++count % 2000 === 0) console.error(`${count} tests, at ${name}`);
+    for (const strict of modes) { const verdict = outcome(path, text, meta, strict); if (verdict !== 'ok') return verdict; }
+    return 'ok';
+};
+// The tests run in a thread, which is ended when one never does.
+const wanted = files.filter((path, i) => relative(join(suite, 'test'), path).includes(filter) && i % stride === 0);
+if (!isMainThread) {
+    for (let i = workerData.from; i < wanted.length; i++) {
+        parentPort.postMessage({ i });
+        let verdict;
+        try { verdict = judge(wanted[i]); } catch (error) { verdict = `runner: ${error.message}`; }
+        parentPort.postMessage({ i, verdict });
+    }
+} else {
+    const table = new Map(), total = { passed: 0, failed: 0, skipped: 0 };
+    const note = (i, verdict) => {
+        const name = relative(join(suite, 'test'), wanted[i]), row = name.split('/').slice(0, 2).join('/');
+        if (!table.has(row)) table.set(row, { passed: 0, failed: 0, skipped: 0 });
+        const key = verdict === 'ok' ? 'passed' : verdict === 'skipped' ? 'skipped' : 'failed';
+        for (const sums of [table.get(row), total]) sums[key]++;
+        if (key === 'failed' && log) appendFileSync(log, `${name}: ${verdict}\n`);
+    };
+    for (let from = 0; from < wanted.length;) {
+        from = await new Promise((resolve) => {
+            const worker = new Worker(new URL(import.meta.url), { workerData: { args: [wasm, suite, filter], from } });
+            let at = from - 1, timer, over = false;
+            const end = (next) => { if (over) return; over = true; clearTimeout(timer); worker.terminate().then(() => resolve(next)); };
+            const watch = () => { clearTimeout(timer); timer = setTimeout(() => { note(at, 'does not end'); end(at + 1); }, HANG_MS); };
+            worker.on('message', ({ i, verdict }) => { at = i; if (verdict === undefined) watch(); else note(i, verdict); });
+            worker.on('error', (error) => { note(Math.max(at, from), `runner: ${error.message}`); end(Math.max(at, from) + 1); });
+            worker.on('exit', () => end(at + 1));
+        });
+    }
+    const rate = ({ passed, failed }) => `${(100 * passed / (passed + failed || 1)).toFixed(1)} %`;
+    console.log('| directory | passed | failed | skipped | rate |\n|---|---|---|---|---|');
+    for (const [row, sums] of [...table, ['all', total]]) console.log(`| ${row} | ${sums.passed} | ${sums.failed} | ${sums.skipped} | ${rate(sums)} |`);
 }
-const total = { passed: 0, failed: 0, skipped: 0 };
-const rate = ({ passed, failed }) => `${(100 * passed / (passed + failed || 1)).toFixed(1)} %`;
-console.log('| directory | passed | failed | skipped | rate |\n|---|---|---|---|---|');
-for (const [row, sums] of table) {
-    for (const key of Object.keys(total)) total[key] += sums[key];
-    console.log(`| ${row} | ${sums.passed} | ${sums.failed} | ${sums.skipped} | ${rate(sums)} |`);
-}
-console.log(`| all | ${total.passed} | ${total.failed} | ${total.skipped} | ${rate(total)} |`);
