@@ -2,6 +2,7 @@
  * it by plat_switch_back. Must never resume a task that was abandoned. */
 #include "scheduler.h"
 
+#include "inner.h"
 #include "invoke.h"
 #include "message.h"
 #include "sealed_call.h"
@@ -9,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TASKS_MAX (2 * TFAAS_INFLIGHT_MAX)
+#define TASKS_MAX (TASK_POOLS * TFAAS_INFLIGHT_MAX)
 
-/* Invocations in the first half, loads in the second: neither can take the others' places. */
+/* Pool after pool. */
 static struct task tasks[TASKS_MAX];
 static struct task *ready_first, *ready_last;
 static struct task *current;
@@ -26,13 +27,13 @@ static void set_state(struct task *task, enum task_state state)
     task->state = state;
 }
 
-struct task *sched_task_new(bool loading)
+struct task *sched_task_new(enum task_pool pool)
 {
-    static unsigned hints[2];
-    unsigned *hint = &hints[loading];
+    static unsigned hints[TASK_POOLS];
+    unsigned *hint = &hints[pool];
     for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
         unsigned place = (*hint + i) % TFAAS_INFLIGHT_MAX;
-        struct task *task = &tasks[place + (loading ? TFAAS_INFLIGHT_MAX : 0)];
+        struct task *task = &tasks[place + pool * TFAAS_INFLIGHT_MAX];
         if (task->state != TASK_FREE)
             continue;
         if (!task->context && !(task->context = plat_context_new()))
@@ -124,6 +125,22 @@ bool sched_block(struct task *task, enum task_state state)
     return task->run.stop == TFAAS_OK;
 }
 
+void sched_wait(struct task *task, enum task_state state)
+{
+    set_state(task, state);
+    plat_switch_back();
+}
+
+void sched_idle(struct task *task)
+{
+    set_state(task, TASK_IDLE);
+}
+
+void sched_free(struct task *task)
+{
+    set_state(task, TASK_FREE);
+}
+
 /* The tick hit compiled Wasm: this runs on the task's stack with every register saved. */
 static void on_diverted(void)
 {
@@ -172,12 +189,14 @@ static void abandon(struct task *task)
 {
     plat_context_free(task->context);
     task->context = NULL;
+    inner_end(&task->run);
     task->run.work += engine_work(&task->instance);
     engine_instance_free(&task->instance);
     if (task->slot && task->run.loading)
         memory_slot_free(task->slot);
     else if (task->slot) {
-        task->run.peak = task->slot->peak;
+        if (task->slot->peak > task->run.peak)
+            task->run.peak = task->slot->peak;
         task->restored_pages = loaded_give_slot(task->function, task->slot);
     }
     task->slot = NULL;
@@ -196,13 +215,17 @@ void sched_stop(struct task *task, tfaas_status_t status)
         unlink_ready(task);
         abandon(task);
     } else if (task->state != TASK_READY && task->state != TASK_RUNNING &&
-               task->state != TASK_ENDED) {
+               task->state != TASK_ENDED && task->state != TASK_IDLE) {
         sched_ready(task);
     }
 }
 
 static void end_task(struct task *task)
 {
+    if (task->run.caller) {
+        inner_ended(task);
+        return;
+    }
     if (message_end(task) == TFAAS_BUSY)
         return;
     set_state(task, TASK_FREE);
@@ -217,10 +240,12 @@ bool sched_run(void)
         ready_first = task->next;
         if (!ready_first)
             ready_last = NULL;
-        if (task->diverted && task->run.stop != TFAAS_OK)
+        if (task->diverted && (task->run.stop != TFAAS_OK || inner_over_work(&task->run)))
             abandon(task);
         else
             switch_to(task);
+        if (task->state == TASK_WAIT_INNER)
+            inner_waiting(task);
         if (task->state == TASK_ENDED)
             end_task(task);
         ran = true;
@@ -239,7 +264,7 @@ int64_t sched_timers(uint64_t now)
         next_event = UINT64_MAX;
         for (unsigned i = 0; i < TASKS_MAX; i++) {
             struct task *task = &tasks[i];
-            if (task->state == TASK_FREE || task->state == TASK_ENDED)
+            if (task->state == TASK_FREE || task->state == TASK_ENDED || task->state == TASK_IDLE)
                 continue;
             if (now >= task->deadline_ns) {
                 sched_stop(task, TFAAS_DEADLINE);
