@@ -16,6 +16,13 @@ TFAAS_IMPORT(response_write)
 int32_t host_response_write(const void *src, uint32_t size, int32_t last);
 TFAAS_IMPORT(sleep) int32_t host_sleep(int64_t ns);
 
+/* Compartments (core/inner.h): a handle or bytes, or negative. */
+TFAAS_IMPORT(compartment_open) int32_t host_compartment_open(const void *text, uint32_t size);
+TFAAS_IMPORT(compartment_call)
+int32_t host_compartment_call(int32_t handle, const void *request, uint32_t size);
+TFAAS_IMPORT(compartment_read) int32_t host_compartment_read(void *to, uint32_t cap);
+TFAAS_IMPORT(compartment_close) int32_t host_compartment_close(int32_t handle);
+
 enum host_kind { HOST_NOTHING, HOST_FILE, HOST_DIRECTORY };
 
 /* One write to the log; `text` should be whole lines. */
