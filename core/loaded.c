@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define RUNTIME_MEMORY_LIMIT (64u << 20)
+#define SPARE_LIMIT          (512u << 20) /* a function with a larger limit gets another memory */
 
 static struct loaded *table[TFAAS_FUNCTIONS_MAX];
 static uint32_t answers_due; /* functions with answer_due */
@@ -26,7 +27,8 @@ static uint32_t answers_due; /* functions with answer_due */
 static struct {
     struct engine_module *module;
     struct memory_image image;
-    bool settled; /* the image is where all slots of this worker share its pages */
+    bool learnt;               /* the image's heat came with the core */
+    struct memory_slot *spare; /* a pristine memory, made before the fork; NULL: it is taken */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
     uint32_t *mutable_globals, mutable_global_count;
@@ -168,7 +170,29 @@ struct memory_slot *loaded_take_slot(struct loaded *loaded)
 {
     if (loaded->idle_count > 0)
         return unlink_idle(TAILQ_FIRST(&loaded->idle));
+    struct memory_slot *spare = js.spare;
+    if (spare && memory_slot_assign(spare, &loaded->image)) {
+        js.spare = NULL;
+        return spare;
+    }
+    if (loaded->image.lent && memory_image_settle(&js.image) != TFAAS_OK)
+        return NULL;
     return memory_slot_new(&loaded->image);
+}
+
+void loaded_keep_image(struct loaded *loaded, const struct memory_image *image,
+                       struct memory_slot *slot)
+{
+    memory_learn_load(&js.image, slot, image);
+    bool fits = memory_slot_fits(slot, image);
+    if (!fits)
+        memory_slot_free(slot);
+    memory_image_destroy(&loaded->image);
+    loaded->image = *image;
+    if (!fits)
+        return;
+    memory_slot_adopt(slot, &loaded->image);
+    link_idle(loaded, slot);
 }
 
 uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
@@ -204,11 +228,15 @@ static tfaas_status_t first_image(struct memory_image *image,
     uint8_t *bytes = NULL;
     if (result->initial_size > 0) {
         bytes = calloc(1, size);
-        if (!bytes)
+        if (!bytes) {
+            (void)snprintf(why, why_size, "no memory for the image");
             return TFAAS_NO_SPACE;
+        }
         memcpy(bytes + result->initial_offset, result->initial, result->initial_size);
     }
     tfaas_status_t status = memory_image_create(image, bytes, size, limit);
+    if (status == TFAAS_NO_SPACE)
+        (void)snprintf(why, why_size, "no memory for the image");
     free(bytes);
     return status;
 }
@@ -293,10 +321,8 @@ static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
     loaded->mutable_global_count = js.mutable_global_count;
     memcpy(loaded->globals, js.globals, sizeof js.globals);
     loaded->global_count = js.global_count;
-    tfaas_status_t status = js.settled ? TFAAS_OK : memory_image_settle(&js.image);
-    js.settled = status == TFAAS_OK;
-    if (status == TFAAS_OK)
-        status = memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
+    tfaas_status_t status =
+        memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
     if (status == TFAAS_MEMORY_LIMIT)
         (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
                        js.image.tracked);
@@ -389,6 +415,7 @@ static void start_loading(struct loaded *loaded)
         status = invoke_load(loaded);
     if (status == TFAAS_OK)
         return;
+    memory_image_destroy(&loaded->image);
     loaded->state = LOADED_FAILED;
     loaded->failure = status;
     loaded->why = strdup(why);
@@ -459,9 +486,9 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
     struct memory_image image = {0};
     if (status == TFAAS_OK)
         status = memory_image_create(&image, slot->base, slot->size, RUNTIME_MEMORY_LIMIT);
-    struct memory_slot *other = status == TFAAS_OK ? memory_slot_new(&image) : NULL;
-    if (status == TFAAS_OK && other)
-        status = engine_instantiate(js.module, other, run, &fresh, why, why_size);
+    /* It runs nothing and has no data segments: it leaves the memory as it is. */
+    if (status == TFAAS_OK)
+        status = engine_instantiate(js.module, slot, run, &fresh, why, why_size);
     if (status == TFAAS_OK &&
         !engine_globals_changed(&fresh, &instance, js.mutable_globals, js.mutable_global_count,
                                 js.globals, &js.global_count))
@@ -469,13 +496,53 @@ static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t w
     memory_set_current(NULL);
     engine_instance_free(&fresh);
     engine_instance_free(&instance);
-    memory_slot_free(other);
     free(run->log);
-    if (status == TFAAS_OK)
-        js.image = image;
-    else
+    if (status != TFAAS_OK) {
         memory_image_destroy(&image);
+        return status;
+    }
+    js.image = image;
+    /* A hint: another size is of another build. */
+    js.learnt = (size_t)(runtime_js_heat_end - runtime_js_heat) == image.tracked / PLAT_PAGE;
+    if (js.learnt)
+        memcpy(js.image.heat, runtime_js_heat, image.tracked / PLAT_PAGE);
     return status;
+}
+
+void loaded_learn(uint32_t id)
+{
+    memory_learn_runs(&js.image, &table[id]->image);
+}
+
+const uint8_t *loaded_heat(size_t *size)
+{
+    *size = js.image.tracked / PLAT_PAGE;
+    return js.image.heat;
+}
+
+bool loaded_is_learnt(void)
+{
+    return js.learnt;
+}
+
+bool loaded_prepare_spare(void)
+{
+    js.spare = memory_slot_spare(&js.image, SPARE_LIMIT);
+    return js.spare != NULL;
+}
+
+bool loaded_return_spare(uint32_t id)
+{
+    struct loaded *loaded = table[id];
+    if (loaded->idle_count == 0)
+        return false;
+    struct memory_slot *slot = unlink_idle(TAILQ_FIRST(&loaded->idle));
+    if (memory_slot_reset(slot, &js.image)) {
+        js.spare = slot;
+        return true;
+    }
+    memory_slot_free(slot);
+    return false;
 }
 
 tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size)

@@ -61,6 +61,21 @@ void loaded_retry(void);
 tfaas_status_t loaded_attach(struct loaded *loaded, char *why, size_t why_size) TFAAS_MUST_USE;
 void loaded_destroy(struct loaded *loaded);
 
+/* Before the fork, after a warm-up: what the runs of function `id` wrote is known to all later
+ * functions; the first of them finds a memory that is ready. */
+void loaded_learn(uint32_t id);
+/* The heat of the runtime's pages, one byte each. */
+const uint8_t *loaded_heat(size_t *size);
+/* It came with the core: less is left to learn. */
+bool loaded_is_learnt(void);
+bool loaded_prepare_spare(void) TFAAS_MUST_USE;
+/* Takes it back from function `id`, which has run in it. */
+bool loaded_return_spare(uint32_t id) TFAAS_MUST_USE;
+
+/* The image that was taken of the slot is the function's from now on, and the slot a pristine one
+ * of it or freed. */
+void loaded_keep_image(struct loaded *loaded, const struct memory_image *image,
+                       struct memory_slot *slot);
 /* A pristine memory for one run, or NULL (out of memory). */
 struct memory_slot *loaded_take_slot(struct loaded *loaded);
 /* Restores it and keeps or frees it. Returns pages copied. */

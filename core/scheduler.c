@@ -16,6 +16,7 @@
 static struct task tasks[TASKS_MAX];
 static struct task *ready_first, *ready_last;
 static struct task *current;
+static unsigned used[TASK_POOLS]; /* of each pool: places from here on were never taken */
 static uint32_t in_state[TASK_ENDED + 1];
 static uint64_t next_event = UINT64_MAX;
 static unsigned skipped_ticks;
@@ -46,6 +47,8 @@ struct task *sched_task_new(enum task_pool pool)
         task->text_size = 0;
         task->next = NULL;
         *hint = place;
+        if (place >= used[pool])
+            used[pool] = place + 1;
         return task;
     }
     return NULL;
@@ -53,11 +56,20 @@ struct task *sched_task_new(enum task_pool pool)
 
 struct task *sched_task_find(uint32_t id)
 {
-    for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
+    for (unsigned i = 0; i < used[TASKS_CALLS]; i++) {
         if (tasks[i].state != TASK_FREE && tasks[i].run.id == id)
             return &tasks[i];
     }
     return NULL;
+}
+
+/* The next task behind `at` that was ever used; NULL: none. `at` NULL: the first. */
+static struct task *next_used(const struct task *at)
+{
+    unsigned i = at ? (unsigned)(at - tasks) + 1 : 0;
+    while (i < TASKS_MAX && i % TFAAS_INFLIGHT_MAX >= used[i / TFAAS_INFLIGHT_MAX])
+        i = (i / TFAAS_INFLIGHT_MAX + 1) * TFAAS_INFLIGHT_MAX;
+    return i < TASKS_MAX ? &tasks[i] : NULL;
 }
 
 void sched_ready(struct task *task)
@@ -262,8 +274,7 @@ int64_t sched_timers(uint64_t now)
         next_event = UINT64_MAX;
     if (now >= next_event) {
         next_event = UINT64_MAX;
-        for (unsigned i = 0; i < TASKS_MAX; i++) {
-            struct task *task = &tasks[i];
+        for (struct task *task = next_used(NULL); task; task = next_used(task)) {
             if (task->state == TASK_FREE || task->state == TASK_ENDED || task->state == TASK_IDLE)
                 continue;
             if (now >= task->deadline_ns) {
@@ -280,9 +291,9 @@ int64_t sched_timers(uint64_t now)
     }
     /* After the deadlines: what they ended must be said before the core may sleep. */
     if (in_state[TASK_ENDED] > 0) {
-        for (unsigned i = 0; i < TASKS_MAX; i++) {
-            if (tasks[i].state == TASK_ENDED)
-                end_task(&tasks[i]);
+        for (struct task *task = next_used(NULL); task; task = next_used(task)) {
+            if (task->state == TASK_ENDED)
+                end_task(task);
         }
         message_flush();
     }
@@ -293,9 +304,10 @@ int64_t sched_timers(uint64_t now)
 
 void sched_wake_all(enum task_state state)
 {
-    for (unsigned i = 0; i < TASKS_MAX && in_state[state] > 0; i++) {
-        if (tasks[i].state == state)
-            sched_ready(&tasks[i]);
+    struct task *task = in_state[state] > 0 ? next_used(NULL) : NULL;
+    for (; task && in_state[state] > 0; task = next_used(task)) {
+        if (task->state == state)
+            sched_ready(task);
     }
 }
 

@@ -1,6 +1,7 @@
 # lib.py - what the end-to-end tests and the bench share: a tfaasd with its own state folder, an
 # HTTP client that shows exactly what came back, archives and deploy calls. It must never leave a
 # process or a folder behind, and never talk to anything but loopback.
+import contextlib
 import ctypes
 import hashlib
 import hmac
@@ -9,6 +10,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -20,7 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TFAASD = pathlib.Path(os.environ.get('TFAASD', ROOT / 'build' / 'tfaasd'))
-TENDER = os.environ.get('TENDER', '')  # process, kvm: what tfaasd is told; nothing: its default
+TENDER = os.environ.get('TENDER') or 'process'  # the tender under test: process or kvm
 NAMESPACE = 'openfaas-fn'
 HANG = 60.0  # seconds: who has not answered by then hangs, however slow the machine is
 PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 36, 1
@@ -30,7 +32,14 @@ SANITIZER = re.compile(r'^.*(?:ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sa
 
 def measured_as():
     """The words that `tfaas core measure` takes for the tender under test."""
-    return ('--tender', TENDER) if TENDER else ()
+    return ('--tender', TENDER)
+
+
+def without_tender():
+    """Why no test of the tender can be run here; None: they can."""
+    if TENDER == 'kvm' and not os.path.exists('/dev/kvm'):
+        return 'no /dev/kvm'
+    return None
 
 
 class Problem(Exception):
@@ -38,9 +47,18 @@ class Problem(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A port below those that the kernel gives to outgoing connections: a daemon that is started
+    again finds it free, whoever has connected to whatever meanwhile."""
+    with open('/proc/sys/net/ipv4/ip_local_port_range', encoding='ascii') as file:
+        ephemeral = int(file.read().split()[0])
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(ephemeral // 2, ephemeral) if ephemeral > 4096 else 0
+            try:
+                probe.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
 
 
 def adopt_orphans():
@@ -222,8 +240,9 @@ class Server:
         if self.tender:
             command += ['--tender', self.tender]
         self.process = spawn(command + self.arguments, self.log, self.env)
-        if self.shared_port:
-            time.sleep(1)  # whoever has the port would answer for this one
+        if self.shared_port:  # whoever has the port would answer for this one, which must end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(HANG)
         self.wait_ready()
 
     def wait_ready(self, seconds=HANG):
@@ -232,7 +251,7 @@ class Server:
             if self.process.poll() is not None:
                 raise Problem(f'tfaasd ended with {self.process.returncode}: {self.log_text()}')
             try:
-                if request(self.port, 'GET', '/healthz', timeout=5).status == 200:
+                if request(self.port, 'GET', '/healthz', timeout=HANG).status == 200:
                     return
             except OSError:
                 pass
@@ -240,11 +259,12 @@ class Server:
         raise Problem(f'tfaasd did not answer /healthz in {seconds} s: {self.log_text()}')
 
     def metric(self, name, function=None):
-        """A number of /metrics, 0 where there is none; of one function, or of the daemon."""
-        labels = f'{{function_name="{function}.{NAMESPACE}"}}' if function else ''
+        """A number of /metrics, 0 where there is none; of one function, or of the daemon: the sum
+        over its tenders where each has its own."""
+        labels = re.escape(f'{{function_name="{function}.{NAMESPACE}"}}') if function else \
+            r'(?:\{tender="\w+"\})?'
         text = self.request('GET', '/metrics').text
-        found = re.search(rf'^{re.escape(name + labels)} (\S+)$', text, re.M)
-        return float(found.group(1)) if found else 0
+        return sum(map(float, re.findall(rf'^{re.escape(name)}{labels} (\S+)$', text, re.M)))
 
     def started(self, function):
         """Calls of the function that have begun."""

@@ -1,7 +1,9 @@
 /*
  * leak.c - 100,000 invocations of all kinds: the core's private memory does not grow.
  */
-/* needs: core tests/support/core_child.c tests/support/core_test.c */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE */
+/* clang-format on */
 #include "load.h"
 
 #define RUNS 100000
@@ -71,7 +73,7 @@ static void loads_and_unloads(void)
         CHECK(load_run(&core, 1, 10, 5, "s") == 0, "calls went wrong");
         core_send(&core, (struct tfaas_slot){.kind = TFAAS_UNLOAD, .id = 1}, NULL, 0);
         struct tfaas_slot slot;
-        bool received = core_receive(&core, &slot, payload, 5000);
+        bool received = core_receive(&core, &slot, payload, CORE_PATIENCE_MS);
         CHECK(received && slot.kind == TFAAS_LOADED && slot.arg[0] == TFAAS_CANCELLED,
               "kind %u, %s", slot.kind, tfaas_status_name((unsigned)slot.arg[0]));
     }
