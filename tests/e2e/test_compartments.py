@@ -2,6 +2,9 @@
 # runs twice with the same code: it succeeds when the package says nothing about the dependency, and
 # fails when package.json puts it into a compartment.
 import json
+import pathlib
+
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / 'examples' / 'compartment-js'
 
 # What the host function has, and what it tells after each attack.
 HANDLER = '''
@@ -295,3 +298,14 @@ def test_work_is_in_the_receipt(t):
     second = work('count')
     small, large = second - first, work('loop') - second
     t.true(large > 1.5e8 > small > 0, f'work {small} and {large}')
+
+
+def test_the_example(t):
+    name = t.name('example')
+    t.server.deploy_files(name, {str(path.relative_to(EXAMPLE)): path.read_text()
+                                 for path in EXAMPLE.rglob('*') if path.is_file()},
+                          envVars={'A': '1'})
+    t.equal(t.status(t.server.invoke(name, 'Hello, World!'), 200).json(), {'slug': 'hello-world'},
+            'answer')
+    t.equal(t.status(t.server.invoke(name, 'loop'), 200).json()['refused'],
+            'TFAAS_COMPARTMENT_WORK', 'loop')

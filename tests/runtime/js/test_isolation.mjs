@@ -93,7 +93,7 @@ export const tests = [
     }],
     ['options are checked', (rt) => {
         for (const [options, text] of [['{}', /module, memory/], ['{ module: "./lib/m.js", memory: "x" }', /memory/], ['{ module: "./lib/m.js", wrk: 1 }', /no option "wrk"/],
-            ['{ module: "./lib/m.js", work: -1 }', /work/], ['{ module: "./lib/m.js", grant: { fetch: [] } }', /no capability is named "fetch"/],
+            ['{ module: "./lib/m.js", work: -1 }', /work: -1/], ['{ module: "./lib/m.js", grant: { fetch: [] } }', /no capability is named "fetch"/],
             ['{ module: "./lib/m.js", grant: { env: ["A\\nmodule x"] } }', /list of names/], ['{ module: "./absent.js" }', /Cannot find module/],
             ['{ module: "/var/x.wasm" }', /no file of the package/]]) {
             const image = rt.load({ '/function/handler.js': `require('tfaas:isolation').compartment(${options})`, '/function/lib/m.js': '' }, { compartment: () => -1 });
