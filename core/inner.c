@@ -355,8 +355,10 @@ static void call_body_run(struct task *child)
     if (child->status == TFAAS_OK && inner_over_work(&child->run))
         child->status = child->run.stop;
     if (child->status != TFAAS_OK) {
-        int size = snprintf(child->text, sizeof child->text, "%s%s%s",
-                            tfaas_status_text(child->status), why[0] ? ": " : "", why);
+        const char *text = tfaas_status_text(child->status);
+        bool says_more = why[0] && strcmp(why, text) != 0;
+        int size = snprintf(child->text, sizeof child->text, "%s%s%s", text, says_more ? ": " : "",
+                            says_more ? why : "");
         child->text_size = size > 0 ? (size_t)size : 0;
     }
 }

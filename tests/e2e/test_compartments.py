@@ -309,3 +309,46 @@ def test_the_example(t):
             'answer')
     t.equal(t.status(t.server.invoke(name, 'loop'), 200).json()['refused'],
             'TFAAS_COMPARTMENT_WORK', 'loop')
+
+
+NEST = '''
+const { compartment } = require('tfaas:isolation');
+let inner = null, error = 'none';
+const level = LEVEL;
+try {
+    inner = compartment({ module: `./${level + 1}.js`, folders: ['.'], memory: '8MB', grant: { env: ['A', 'B'], log: true } });
+} catch (caught) { error = caught.code; }
+const look = () => [level, process.env.A ?? '-', process.env.B ?? '-', error];
+exports.walk = () => [look(), ...(inner ? inner.call('walk') : [])];
+exports.spin = () => { if (inner) return inner.call('spin'); for (;;); };
+exports.say = () => { console.log('level ' + level); return inner ? inner.call('say') : 0; };
+'''
+
+
+def test_one_inside_another(t):
+    """At most four deep; what one does not have it cannot grant; work and deadline count all the way."""
+    name = t.name('nest')
+    files = {f'd/{level}.js': NEST.replace('LEVEL', str(level)) for level in range(1, 6)}
+    files['handler.js'] = (
+        "const { compartment } = require('tfaas:isolation');\n"
+        "const c = compartment({ module: './d/1.js', folders: ['d'], work: 5e7, memory: '8MB',\n"
+        "    grant: { env: ['A'] } });\n"
+        "module.exports = async (event) => {\n"
+        "    try { return [c.call(event.body)]; } catch (error) { return [error.code, error.cause?.code ?? null]; } };\n")
+    t.server.deploy_files(name, files, envVars={'A': 'a', 'B': 'b'})
+    answer = t.status(t.server.invoke(name, 'walk'), 200).json()
+    t.equal(answer, [[[1, 'a', '-', 'none'], [2, 'a', '-', 'none'], [3, 'a', '-', 'none'],
+                      [4, 'a', '-', 'TFAAS_COMPARTMENT_TOO_MANY']]], 'levels')
+    answer = t.status(t.server.invoke(name, 'spin'), 200).json()
+    t.true(answer[0] in ('TFAAS_COMPARTMENT_WORK', 'TFAAS_COMPARTMENT_EXCEPTION'), f'{answer}')
+    t.equal(t.status(t.server.invoke(name, 'say'), 200).json(), [0], 'say')
+    t.equal(log_of(t, name), [], 'a log that the first was not granted')
+    many = t.name('many')
+    source = ("const { compartment } = require('tfaas:isolation');\n"
+              "let count = 0, code;\n"
+              "try { for (; count < 20; count++) compartment({ module: './d/m.js', name: 'n' + count, memory: '4MB' }); }\n"
+              "catch (error) { code = error.code; }\n"
+              "module.exports = async () => [count, code];\n")
+    t.server.deploy_files(many, {'handler.js': source, 'd/m.js': 'exports.x = 1;'})
+    t.equal(t.status(t.server.invoke(many, ''), 200).json(), [8, 'TFAAS_COMPARTMENT_TOO_MANY'],
+            'eight of a function')

@@ -84,6 +84,8 @@ static void errors_are_the_callers_to_handle(void)
     begins("0h;", "-3 work limit reached;");
     begins("2w;", "-4 deadline exceeded");
     begins("2s;", "-4 deadline exceeded");
+    core_test_expect(&core, 1, "2s;2n;2n;2w;2n;",
+                     "-4 deadline exceeded;1 1;1 2;-4 deadline exceeded;1 1;");
     begins("0b;", "-5 ");
     begins("3n;", "-8 ");
     begins("9n;", "-8 ");
