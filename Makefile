@@ -257,7 +257,7 @@ install: all $(B)/tfaas.pc
 	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
 	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
 	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 $(addprefix include/tfaas/,client.h evidence.h status.h) $(DESTDIR)$(PREFIX)/include/tfaas/
+	install -m 644 $(addprefix include/tfaas/,client.h evidence.h status.h) sdk/c/tfaas_function.h $(DESTDIR)$(PREFIX)/include/tfaas/
 	install -m 644 packaging/tfaasd.1 packaging/tfaas.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(B)/tfaas.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 clean:

@@ -4,6 +4,7 @@
 
 #include "cache.h"
 #include "confidential.h"
+#include "inner.h"
 #include "instrument.h"
 #include "invoke.h"
 #include "message.h"
@@ -91,8 +92,9 @@ static void drop_bundle(struct function *function)
     function->bundle_bytes = NULL;
 }
 
-static void loaded_free(struct loaded *loaded)
+void loaded_destroy(struct loaded *loaded)
 {
+    inner_free(loaded);
     while (loaded->idle_count > 0)
         memory_slot_free(unlink_idle(TAILQ_FIRST(&loaded->idle)));
     memory_image_destroy(&loaded->image);
@@ -133,7 +135,7 @@ void loaded_release(struct loaded *loaded)
         return;
     }
     table[loaded->function.id] = NULL;
-    loaded_free(loaded);
+    loaded_destroy(loaded);
 }
 
 void loaded_retry(void)
@@ -389,6 +391,12 @@ static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_s
         (void)snprintf(why, why_size, "%s", reason);
         return status;
     }
+    return loaded_attach(loaded, why, why_size);
+}
+
+tfaas_status_t loaded_attach(struct loaded *loaded, char *why, size_t why_size)
+{
+    struct function *function = &loaded->function;
     struct span entry = function->package.entry;
     (void)snprintf(function->entry, sizeof function->entry, "/function/%.*s", (int)entry.size,
                    (const char *)entry.data);

@@ -8,9 +8,10 @@
 #include "engine/engine.h"
 #include "function.h"
 
-#define IDLE_SLOTS_MAX   4u   /* pristine memories kept per function between runs */
-#define IDLE_SLOTS_ALL   128u /* and in the whole core: those unused for longest go first */
-#define GLOBALS_KEPT_MAX 64u
+#define IDLE_SLOTS_MAX    4u   /* pristine memories kept per function between runs */
+#define IDLE_SLOTS_ALL    128u /* and in the whole core: those unused for longest go first */
+#define GLOBALS_KEPT_MAX  64u
+#define LOADED_INSIDE_MAX 8u
 
 enum loaded_state { LOADED_EMPTY, LOADED_RECEIVING, LOADED_LOADING, LOADED_READY, LOADED_FAILED };
 
@@ -36,6 +37,9 @@ struct loaded {
     uint32_t global_count;
     uint32_t *mutable_globals, mutable_global_count;
     uint64_t load_work, load_started_ns;
+    struct compartment *compartment;               /* that it is (inner.h); NULL: a function */
+    struct compartment *inside[LOADED_INSIDE_MAX]; /* that its modules opened; a handle's place */
+    uint32_t inside_count, inside_total; /* total: of a function, with those inside others */
 };
 
 /* The JavaScript runtime, ready before any function arrives. OK or *why. */
@@ -51,6 +55,11 @@ tfaas_status_t loaded_unload(uint32_t id) TFAAS_MUST_USE;
 void loaded_release(struct loaded *loaded);
 /* Gives the answers that found no room. */
 void loaded_retry(void);
+
+/* For inner.c. attach: module and first image for a package that `loaded` holds already, where
+ * compiling may take a deep stack. */
+tfaas_status_t loaded_attach(struct loaded *loaded, char *why, size_t why_size) TFAAS_MUST_USE;
+void loaded_destroy(struct loaded *loaded);
 
 /* Before the fork, after a warm-up: what the runs of function `id` wrote is known to all later
  * functions; the first of them finds a memory that is ready. */

@@ -56,6 +56,12 @@ bool timer_pending(void);
 bool timer_wait(void);          /* sleeps until the next is due; false: the host refused */
 void timer_run(JSContext *ctx); /* calls those that are due */
 
+/* isolation.c: natives of tfaas:isolation; and of a compartment itself: internals.serve over the
+ * request, which gives the answer or a promise of it; the answer sent. False: exception pending. */
+int isolation_add_natives(JSContext *ctx, JSValueConst native);
+JSValue isolation_serve(JSContext *ctx);
+bool isolation_answer(JSContext *ctx, JSValueConst answer);
+
 /* report.c: writes an error with its own stack to the log, `what` in front when not NULL. */
 void report_error(JSContext *ctx, const char *what, JSValueConst error);
 

@@ -31,6 +31,12 @@ TFAAS_IMPORT(ghash) int32_t host_ghash(void *y, const void *h, const void *data,
 TFAAS_IMPORT(curve)
 int32_t host_curve(uint32_t operation, const void *key, uint32_t key_size, const void *data,
                    uint32_t data_size, void *out);
+/* Compartments (core/inner.h): a handle or bytes, or negative. */
+TFAAS_IMPORT(compartment_open) int32_t host_compartment_open(const void *text, uint32_t size);
+TFAAS_IMPORT(compartment_call)
+int32_t host_compartment_call(int32_t handle, const void *request, uint32_t size);
+TFAAS_IMPORT(compartment_read) int32_t host_compartment_read(void *to, uint32_t cap);
+TFAAS_IMPORT(compartment_close) int32_t host_compartment_close(int32_t handle);
 
 enum host_kind { HOST_NOTHING, HOST_FILE, HOST_DIRECTORY };
 

@@ -504,7 +504,8 @@ JSValue native_object(JSContext *ctx)
         JS_SetPropertyFunctionList(ctx, json_object, json, 2) ||
         JS_DefinePropertyValueStr(ctx, native, "json", json_object, JS_PROP_C_W_E) < 0 ||
         timer_add_natives(ctx, native) || web_add_natives(ctx, native) ||
-        crypto_add_natives(ctx, native) || encode_add_natives(ctx, native))
+        crypto_add_natives(ctx, native) || encode_add_natives(ctx, native) ||
+        isolation_add_natives(ctx, native))
         return JS_EXCEPTION;
     return native;
 }
