@@ -24,6 +24,7 @@ $(B)/engine.dir: engine/Cargo.lock engine/Cargo.toml engine/lib.rs engine/build.
 	TFAAS_CACHE=$(TFAAS_CACHE) engine/build.sh > $@.new && mv $@.new $@
 
 -include runtime/js/build.mk
+include runtime/python/build.mk
 -include runtime/sample/build.mk
 
 # --- sources ---
@@ -61,20 +62,26 @@ $(B)/host-obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) -MMD -MP -c $< -o $@
 
-# The runtime image: the JavaScript engine as Wasm, and compiled by the very engine that will run it.
+# The runtimes: JavaScript's engine as Wasm, and compiled by the very engine that will run it; Python compiled, and its
+# memory as its start leaves it.
 $(B)/empty:
 	@mkdir -p $(B) && : > $@
-$(B)/runtime_image_empty.o: core/runtime_image.S $(B)/js.wasm $(B)/empty
-	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/empty"' -c $< -o $@
+$(B)/runtime_image_empty.o: core/runtime_image.S $(B)/empty
+	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/empty"' -DJS_CODE='"$(B)/empty"' -c $< -o $@
 $(B)/precompile: core/tools/precompile.c $(CORE_LIB_OBJ) $(B)/runtime_image_empty.o
 	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $^ $(CORE_LIBS) -o $@
-$(B)/js.code: $(B)/precompile
-	$(B)/precompile $@.new && mv $@.new $@
+$(B)/js.code: $(B)/precompile $(B)/js.wasm
+	$(B)/precompile $(B)/js.wasm $@.new && mv $@.new $@
+$(B)/python.code: $(B)/precompile $(B)/python.wasm
+	$(B)/precompile $(B)/python.wasm $@.new $(B)/python.image && mv $@.new $@
 $(B)/runtime_image.o: core/runtime_image.S $(B)/js.wasm $(B)/js.code
 	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/js.code"' -c $< -o $@
 
+$(B)/python_image.o: core/python_image.S $(B)/python.code
+	$(CC) $(CORE_CFLAGS) -DPYTHON_CODE='"$(B)/python.code"' -DPYTHON_IMAGE='"$(B)/python.image"' -c $< -o $@
+
 # The link with its symbols stays: tests/honesty reads in it what an instruction belongs to.
-$(B)/tfaas-core: $(CORE_OBJ) $(B)/runtime_image.o
+$(B)/tfaas-core: $(CORE_OBJ) $(B)/runtime_image.o $(B)/python_image.o
 	$(CC) $(CORE_CFLAGS) $(CORE_LD) $^ $(CORE_LIBS) -o $@.symbols
 	strip -o $@ $@.symbols
 

@@ -7,7 +7,6 @@
 #include "instrument.h"
 #include "invoke.h"
 #include "message.h"
-#include "runtime_image.h"
 #include "sha256.h"
 #include "plat/plat.h"
 
@@ -16,20 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUNTIME_MEMORY_LIMIT (64u << 20)
-
 static struct loaded *table[TFAAS_FUNCTIONS_MAX];
 static uint32_t answers_due; /* functions with answer_due */
-
-/* The JavaScript runtime: module and base image, shared by all functions of this core. */
-static struct {
-    struct engine_module *module;
-    struct memory_image image;
-    bool settled; /* the image is where all slots of this worker share its pages */
-    struct engine_global globals[GLOBALS_KEPT_MAX];
-    uint32_t global_count;
-    uint32_t *mutable_globals, mutable_global_count;
-} js;
 
 struct loaded *loaded_find(uint32_t id)
 {
@@ -184,33 +171,6 @@ uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
 
 /* --- modules --- */
 
-/* Initial memory as the module's data segments make it. */
-static tfaas_status_t first_image(struct memory_image *image,
-                                  const struct instrument_result *result, size_t limit, char *why,
-                                  size_t why_size)
-{
-    size_t size = (size_t)result->memory_min_pages * WASM_PAGE;
-    size_t module_limit = (size_t)result->memory_max_pages * WASM_PAGE;
-    if (size > limit) {
-        (void)snprintf(why, why_size,
-                       "the module asks for %zu bytes of memory, the function's limit is %zu", size,
-                       limit);
-        return TFAAS_MEMORY_LIMIT;
-    }
-    if (module_limit < limit)
-        limit = module_limit;
-    uint8_t *bytes = NULL;
-    if (result->initial_size > 0) {
-        bytes = calloc(1, size);
-        if (!bytes)
-            return TFAAS_NO_SPACE;
-        memcpy(bytes + result->initial_offset, result->initial, result->initial_size);
-    }
-    tfaas_status_t status = memory_image_create(image, bytes, size, limit);
-    free(bytes);
-    return status;
-}
-
 /* Compiles, and seals the result when the host asked for it. */
 static tfaas_status_t compile(struct loaded *loaded, const struct instrument_result *result,
                               char *why, size_t why_size)
@@ -275,29 +235,31 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
     loaded->mutable_globals = result.mutable_global_index;
     loaded->mutable_global_count = result.mutable_global_count;
     result.mutable_global_index = NULL;
-    status = first_image(&loaded->image, &result, function->bundle.memory_limit, why, why_size);
+    status =
+        runtime_first_image(&loaded->image, &result, function->bundle.memory_limit, why, why_size);
 out:
     instrument_free(&result);
     return status;
 }
 
-static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
+static tfaas_status_t load_runtime(struct loaded *loaded, struct runtime *runtime, char *why,
+                                   size_t why_size)
 {
     struct function *function = &loaded->function;
+    tfaas_status_t status = runtime_start(runtime, why, why_size);
+    if (status != TFAAS_OK)
+        return status;
     function->kind = FUNCTION_REACTOR;
-    loaded->module = js.module;
+    loaded->module = runtime->module;
     loaded->code = TFAAS_CODE_CORE;
-    loaded->mutable_globals = js.mutable_globals;
-    loaded->mutable_global_count = js.mutable_global_count;
-    memcpy(loaded->globals, js.globals, sizeof js.globals);
-    loaded->global_count = js.global_count;
-    tfaas_status_t status = js.settled ? TFAAS_OK : memory_image_settle(&js.image);
-    js.settled = status == TFAAS_OK;
-    if (status == TFAAS_OK)
-        status = memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
+    loaded->mutable_globals = runtime->mutable_globals;
+    loaded->mutable_global_count = runtime->mutable_global_count;
+    memcpy(loaded->globals, runtime->globals, sizeof runtime->globals);
+    loaded->global_count = runtime->global_count;
+    status = memory_image_borrow(&loaded->image, &runtime->image, function->bundle.memory_limit);
     if (status == TFAAS_MEMORY_LIMIT)
-        (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
-                       js.image.tracked);
+        (void)snprintf(why, why_size, "%s needs a memory limit of at least %zu bytes",
+                       runtime->title, runtime->image.tracked);
     return status;
 }
 
@@ -359,11 +321,12 @@ static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_s
     struct span entry = function->package.entry;
     (void)snprintf(function->entry, sizeof function->entry, "/function/%.*s", (int)entry.size,
                    (const char *)entry.data);
-    if (span_is(function->package.runtime, "js"))
-        return load_js(loaded, why, why_size);
+    struct runtime *runtime = runtime_find(function->package.runtime);
+    if (runtime)
+        return load_runtime(loaded, runtime, why, why_size);
     if (span_is(function->package.runtime, "wasm"))
         return load_wasm(loaded, why, why_size);
-    (void)snprintf(why, why_size, "runtime \"%.*s\" is not known: js, wasm",
+    (void)snprintf(why, why_size, "runtime \"%.*s\" is not known: js, python, wasm",
                    (int)function->package.runtime.size,
                    (const char *)function->package.runtime.data);
     return TFAAS_UNSUPPORTED;
@@ -421,82 +384,4 @@ tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piec
     if (loaded->received == total)
         start_loading(loaded);
     return TFAAS_OK;
-}
-
-/* --- the runtime --- */
-
-/* Runs `entries` of a fresh instance outside the scheduler: zygote only, trusted code only. */
-static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t why_size)
-{
-    static const enum engine_entry order[] = {ENTRY_START, ENTRY_INITIALIZE, ENTRY_INIT};
-    static struct function nothing;
-    static struct task task; /* host calls expect an invocation to be a task */
-    struct invocation *run = &task.run;
-    run->function = &nothing;
-    run->loading = true;
-    run->hostcall_limit = UINT64_MAX;
-    struct engine_instance instance = {0}, fresh = {0};
-    memory_set_current(slot);
-    tfaas_status_t status = engine_instantiate(js.module, slot, run, &instance, why, why_size);
-    for (size_t i = 0; i < sizeof order / sizeof *order && status == TFAAS_OK; i++) {
-        int32_t result = 0;
-        status = engine_call(&instance, order[i], &result, why, why_size);
-        if (status == TFAAS_NOT_FOUND)
-            status = TFAAS_OK;
-        if (status == TFAAS_OK && result != 0) {
-            (void)snprintf(why, why_size, "the runtime's initialisation returned %d", result);
-            status = TFAAS_INTERNAL;
-        }
-    }
-    struct memory_image image = {0};
-    if (status == TFAAS_OK)
-        status = memory_image_create(&image, slot->base, slot->size, RUNTIME_MEMORY_LIMIT);
-    struct memory_slot *other = status == TFAAS_OK ? memory_slot_new(&image) : NULL;
-    if (status == TFAAS_OK && other)
-        status = engine_instantiate(js.module, other, run, &fresh, why, why_size);
-    if (status == TFAAS_OK &&
-        !engine_globals_changed(&fresh, &instance, js.mutable_globals, js.mutable_global_count,
-                                js.globals, &js.global_count))
-        status = TFAAS_INTERNAL;
-    memory_set_current(NULL);
-    engine_instance_free(&fresh);
-    engine_instance_free(&instance);
-    memory_slot_free(other);
-    free(run->log);
-    if (status == TFAAS_OK)
-        js.image = image;
-    else
-        memory_image_destroy(&image);
-    return status;
-}
-
-tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size)
-{
-    struct instrument_result result;
-    tfaas_status_t status = instrument(
-        runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why, why_size);
-    if (status != TFAAS_OK)
-        return status;
-    size_t code_size = (size_t)(runtime_js_code_end - runtime_js_code);
-    status = code_size ? engine_load(runtime_js_code, code_size, &js.module, why, why_size)
-                       : TFAAS_NOT_FOUND;
-    if (status != TFAAS_OK) /* another processor than the build's baseline: compile here */
-        status = engine_compile(result.module, result.module_size, &js.module, why, why_size);
-    struct memory_image first = {0};
-    if (status == TFAAS_OK)
-        status = first_image(&first, &result, RUNTIME_MEMORY_LIMIT, why, why_size);
-    js.mutable_globals = result.mutable_global_index;
-    js.mutable_global_count = result.mutable_global_count;
-    result.mutable_global_index = NULL;
-    instrument_free(&result);
-    struct memory_slot *slot = status == TFAAS_OK ? memory_slot_new(&first) : NULL;
-    if (slot) {
-        memory_slot_open(slot);
-        status = init_runtime(slot, why, why_size);
-        memory_slot_free(slot);
-    } else if (status == TFAAS_OK) {
-        status = TFAAS_NO_SPACE;
-    }
-    memory_image_destroy(&first);
-    return status;
 }

@@ -7,10 +7,10 @@
 
 #include "engine/engine.h"
 #include "function.h"
+#include "runtime.h"
 
 #define IDLE_SLOTS_MAX   4u   /* pristine memories kept per function between runs */
 #define IDLE_SLOTS_ALL   128u /* and in the whole core: those unused for longest go first */
-#define GLOBALS_KEPT_MAX 64u
 
 enum loaded_state { LOADED_EMPTY, LOADED_RECEIVING, LOADED_LOADING, LOADED_READY, LOADED_FAILED };
 
@@ -37,9 +37,6 @@ struct loaded {
     uint32_t *mutable_globals, mutable_global_count;
     uint64_t load_work, load_started_ns;
 };
-
-/* The JavaScript runtime, ready before any function arrives. OK or *why. */
-tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size) TFAAS_MUST_USE;
 
 struct loaded *loaded_find(uint32_t id);
 /* The newest function of that name that serves or will; NULL: none. */

@@ -1,0 +1,44 @@
+/*
+ * runtime.h - the languages' runtimes that are part of the core, and what functions take from them:
+ * a compiled module and a base image that all functions of a language share. JavaScript is made
+ * ready before the fork; Python when a worker loads its first Python function, from an image that
+ * was made with the core.
+ */
+#ifndef TFAAS_CORE_RUNTIME_H
+#define TFAAS_CORE_RUNTIME_H
+
+#include "cursor.h"
+#include "engine/engine.h"
+
+#define GLOBALS_KEPT_MAX 64u
+
+struct instrument_result;
+
+struct runtime {
+    const char *name, *title;
+    struct engine_module *module; /* NULL: not ready */
+    struct memory_image image;
+    bool settled; /* the image is where all slots of this worker share its pages */
+    struct engine_global globals[GLOBALS_KEPT_MAX];
+    uint32_t global_count;
+    uint32_t *mutable_globals, mutable_global_count;
+};
+
+/* JavaScript, before any function arrives. OK or *why. */
+tfaas_status_t runtime_prepare(char *why, size_t why_size) TFAAS_MUST_USE;
+/* NULL: no runtime of that name. */
+struct runtime *runtime_find(struct span name);
+/* Ready for functions of this worker. OK or *why; may be asked again. */
+tfaas_status_t runtime_start(struct runtime *runtime, char *why, size_t why_size) TFAAS_MUST_USE;
+
+/* Initial memory as the module's data segments make it. */
+tfaas_status_t runtime_first_image(struct memory_image *image,
+                                   const struct instrument_result *result, size_t limit, char *why,
+                                   size_t why_size) TFAAS_MUST_USE;
+
+/* For the build: compiles `wasm`; with `image` also runs its initialisation, which must not depend
+ * on when and where, and saves the memory after it. Both malloc'ed. */
+tfaas_status_t runtime_build(struct span wasm, uint8_t **code, size_t *code_size, uint8_t **image,
+                             size_t *image_size, char *why, size_t why_size) TFAAS_MUST_USE;
+
+#endif
