@@ -10,8 +10,8 @@ import time
 
 import sealed
 from cold import distinct_source
-from lib import NAMESPACE, ROOT, Problem, request_on, tree
-from load import BODY, run_cell
+from lib import NAMESPACE, ROOT, Problem, measured_as, request_on, tree
+from load import BODY, Target, run_cell
 
 import http.client
 
@@ -37,7 +37,7 @@ def cpu_us(pid):
 
 
 def measure_core():
-    done = subprocess.run([TFAAS, 'core', 'measure', ROOT / 'build' / 'tfaas-core'],
+    done = subprocess.run([TFAAS, 'core', 'measure', ROOT / 'build' / 'tfaas-core', *measured_as()],
                           capture_output=True, text=True)
     if done.returncode != 0:
         raise Problem(f'tfaas core measure: {done.stderr.strip()}')
@@ -67,7 +67,7 @@ class Client:
             raise Problem(f'tfaas bench {mode}: {done.stdout.strip()}')
         costs = {name: (us - before.get(name, 0)) / requests for name, us in spent.items()}
         return {'rps': seen['rps'], 'p50_us': seen['p50_us'], 'client_cpu_us': seen['client_cpu_us'],
-                'cpu_us': sum(costs.values()), 'core_cpu_us': costs.get('tfaas-core', 0)}
+                'cpu_us': sum(costs.values()), 'core_cpu_us': costs.get('tfaas-core', 0) + costs.get('tfaas-vm', 0)}
 
 
 def rounds(client, function, count, requests, connections, say):
@@ -118,19 +118,11 @@ def throughput(client, function, size, say):
     return figures
 
 
-class Function:
-    """What load.py takes as a server."""
-
-    def __init__(self, server, function):
-        self.name, self.port, self.pid = function, server.port, server.pid
-        self.path, self.expected = f'/function/{function}.{NAMESPACE}', {'hello': 'world'}
-
-
 def against_wrk(client, function, size):
     """Our load generator beside wrk, both in clear: is it what limits?"""
     ratios, costs = [], []
     for _ in range(size['wrk_rounds']):
-        theirs = run_cell(Function(client.server, function), CONNECTIONS, 1)
+        theirs = run_cell(Target(function, client.server, function), CONNECTIONS, 1)
         if 'invalid' in theirs:
             raise Problem(f"wrk: {theirs['invalid']}")
         ours = client.cell(function, 'plain', CONNECTIONS, size['requests'])

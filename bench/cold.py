@@ -1,18 +1,12 @@
-# cold.py - start times and memory: the first call of a deployed function, a container start by
-# crun, memory of the idle daemon and of deployed functions. Every number is measured in this run.
+# cold.py - start times and memory: the first call of a deployed function, memory of the idle daemon
+# and of deployed functions. Every number is measured in this run.
 import http.client
 import json
-import os
-import pathlib
-import shutil
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 
 from lib import NAMESPACE, Problem, Server, request_on
-from load import BODY
+from load import BODY, HELLO
 from measure import pss_kib
 
 SETTLE_SECONDS = 1.0
@@ -35,7 +29,7 @@ def first_call_ms(server, name, namespace=NAMESPACE):
         spent = time.perf_counter() - begin
     finally:
         connection.close()
-    if answer.status != 200 or json.loads(answer.body) != {'hello': 'world'}:
+    if answer.status != 200 or json.loads(answer.body) != HELLO:
         raise Problem(f'first call of {name}: {answer}')
     return spent * 1e3
 
@@ -104,61 +98,3 @@ def function_memory(source, count, say):
             'js_idle_function_kib': (ran - base) / count,
             'js_loaded_function_kib': (loaded - base) / loaded_count,
             'js_idle_function_count': count}
-
-
-# --- crun: the container start that a cold function is compared with ---
-
-def make_bundle(folder):
-    """An OCI bundle whose only program is a static busybox, run as `true`."""
-    busybox = shutil.which('busybox')
-    if not busybox:
-        raise Problem('busybox is not installed (Debian: busybox-static)')
-    program = pathlib.Path(folder, 'rootfs', 'bin', 'true')
-    program.parent.mkdir(parents=True)
-    shutil.copy(busybox, program)
-    for name in ('proc', 'dev', 'sys'):
-        pathlib.Path(folder, 'rootfs', name).mkdir()
-    done = subprocess.run(['crun', 'spec'], cwd=folder, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Problem(f'crun spec failed: {done.stderr.strip()}')
-    path = pathlib.Path(folder, 'config.json')
-    config = json.loads(path.read_text())
-    config['process'].update(terminal=False, args=['/bin/true'])
-    path.write_text(json.dumps(config))
-
-
-def time_crun(folder, count):
-    """Runs inside the private mount namespace: prints the times in ms as JSON."""
-    times = []
-    for number in range(count):
-        begin = time.perf_counter()
-        done = subprocess.run(['crun', '--cgroup-manager=disabled', 'run', '--bundle', folder,
-                               f'tfaas-bench-{os.getpid()}-{number}'],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        times.append((time.perf_counter() - begin) * 1e3)
-        if done.returncode != 0:
-            sys.exit(f'crun run failed: {done.stderr.strip()}')
-    print(json.dumps(times))
-
-
-def crun_start(count):
-    """Median ms of `crun run`, start to exit, of a static `true`."""
-    if not shutil.which('crun'):
-        raise Problem('crun is not installed')
-    if os.geteuid() != 0:
-        raise Problem('crun is measured as root only (private mount namespace)')
-    with tempfile.TemporaryDirectory(prefix='tfaas-bench-crun-') as folder:
-        make_bundle(folder)
-        # On hybrid cgroup machines crun stumbles over the v2 mount: take it out of its view only.
-        script = ('if mountpoint -q /sys/fs/cgroup/unified; then '
-                  'umount /sys/fs/cgroup/unified; fi; exec "$@"')
-        done = subprocess.run(['unshare', '-m', 'sh', '-c', script, 'sh', sys.executable, __file__,
-                               folder, str(count)], capture_output=True, text=True,
-                              env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)})
-    if done.returncode != 0:
-        raise Problem((done.stderr or done.stdout).strip()[-400:])
-    return {'crun_start_ms': statistics.median(json.loads(done.stdout))}
-
-
-if __name__ == '__main__':
-    time_crun(sys.argv[1], int(sys.argv[2]))

@@ -4,11 +4,21 @@ import json
 import pathlib
 import subprocess
 
-from lib import Problem, request
+from lib import NAMESPACE, Problem, request
 from measure import cpu_seconds
 
 SCRIPT = pathlib.Path(__file__).with_name('hello.lua')
 BODY = b'{"name":"world"}'
+HELLO = {'hello': 'world'}
+CONNECTIONS = (1, 32)
+
+
+class Target:
+    """One function of a running tfaasd, seen as a server like the peers."""
+
+    def __init__(self, name, server, function):
+        self.name, self.port, self.pid = name, server.port, server.pid
+        self.path, self.expected = f'/function/{function}.{NAMESPACE}', HELLO
 
 
 def check_answer(server):
@@ -39,3 +49,20 @@ def run_cell(server, connections, seconds):
     return {'rps': seen['requests'] / (seen['duration_us'] / 1e6),
             'cpu_us': spent * 1e6 / seen['requests'],
             'p50_us': seen['p50_us'], 'p99_us': seen['p99_us']}
+
+
+def measure_cells(servers, size, say):
+    """{(name, connections): [cell, ...]}; the order of the servers turns with every round."""
+    cells = {}
+    for repeat in range(size['repeats']):
+        for connections in CONNECTIONS:
+            turn = repeat % len(servers)
+            for server in servers[turn:] + servers[:turn]:
+                cell = run_cell(server, connections, size['seconds'])
+                cells.setdefault((server.name, connections), []).append(cell)
+                note = cell.get('invalid')
+                say(f'  {server.name:<13} c={connections:<3} '
+                    + (f'INVALID: {note}' if note else
+                       f"{cell['rps']:>8.0f} req/s {cell['cpu_us']:>7.1f} us "
+                       f"p50 {cell['p50_us']} p99 {cell['p99_us']}"))
+    return cells

@@ -7,13 +7,12 @@ import subprocess
 import time
 
 from lib import ROOT, Problem, free_port, kill_tree, request, spawn
-from load import BODY
+from load import BODY, HELLO
 
 PEERS = pathlib.Path(__file__).with_name('peers')
 BUILD = ROOT / 'build' / 'bench'
 HELLO_C = PEERS.parent / 'functions' / 'hello-wasm' / 'hello.c'
 C_FLAGS = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror']
-HELLO = {'hello': 'world'}
 
 
 class Peer:

@@ -40,6 +40,12 @@ GOALS = {
     'cold_attested_extra_ms': ('<=', 1.0), 'worker_lease_ms': ('<=', 3.0),
     'evidence_verify_ms': ('<=', 5.0), 'evidence_verify_node_ms': ('<=', 50.0),
     'evidence_verify_browser_ms': ('<=', 50.0),
+    'kvm_js_throughput_vs_process': ('>=', 0.9), 'kvm_wasm_throughput_vs_process': ('>=', 0.9),
+    'kvm_core_js_fresh_vs_process': ('<=', 1.15), 'kvm_core_wasm_fresh_vs_process': ('<=', 1.15),
+    'kvm_snapshot_start_ms': ('<=', 8.0), 'kvm_idle_private_mib': ('<=', 1.0),
+    'kvm_cold_boot_ms': ('<=', 100.0), 'kvm_wasm_compute_vs_process': ('>=', 0.95),
+    'kvm_doorbell_us': ('<=', 1.0),
+    'tcb_lines_core': ('<=', 5000), 'tcb_lines_process': ('<=', 1500), 'tcb_lines_kvm': ('<=', 2500),
 }
 
 
@@ -85,7 +91,7 @@ def print_cells(table, memory, say):
 
 
 def verdict(name, value):
-    if name not in GOALS:
+    if name not in GOALS or isinstance(value, str):
         return ''
     comparison, bound = GOALS[name]
     reached = value >= bound if comparison == '>=' else value <= bound
@@ -96,4 +102,5 @@ def print_figures(figures, say):
     say('')
     say(f"{'figure':<42}{'value':>12}  goal")
     for name, value in figures.items():
-        say(f'{name:<42}{value:>12.4g}  {verdict(name, value)}'.rstrip())
+        shown = f'  {value}' if isinstance(value, str) else f'{value:>12.4g}'
+        say(f'{name:<42}{shown}  {verdict(name, value)}'.rstrip())

@@ -1,43 +1,44 @@
 #!/usr/bin/env python3
 # run.py - `make bench`: TFaaS (a fresh instance per call) and its peers, interleaved in one run,
-# into a table of ratios and build/bench.json. Nothing is carried over from an earlier run;
-# nothing is left running. A run of single parts (--only) replaces their names only. Exit status 0 only when everything of TFaaS's own was measured.
+# into a table of ratios and build/bench.json. With TENDER=kvm in the environment the same with tfaasd on micro-VMs:
+# its names begin with kvm_. Nothing is carried over from an earlier run; nothing is left running. A run of single parts
+# (--only) replaces their names only. Exit status 0 only when everything of TFaaS's own was measured.
 import argparse
 import json
 import os
 import pathlib
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'tests' / 'e2e')]
 
 import attested  # noqa: E402
+import boots  # noqa: E402
 import cold  # noqa: E402
 import report  # noqa: E402
-from lib import ROOT, NAMESPACE, Problem, Server, adopt_orphans, kill_tree, tree  # noqa: E402
-from load import run_cell  # noqa: E402
-from measure import pss_kib  # noqa: E402
-from peers import HELLO, STARTERS, compile_wasm  # noqa: E402
+import tenders  # noqa: E402
+from lib import ROOT, TENDER, Problem, Server, adopt_orphans, kill_tree, tree  # noqa: E402
+from load import Target, measure_cells, run_cell  # noqa: E402
+from measure import pss_kib, run_program  # noqa: E402
+from peers import STARTERS, compile_wasm  # noqa: E402
 
-CONNECTIONS = (1, 32)
 FULL = {'seconds': 3, 'repeats': 5, 'cold': 30, 'restarts': 7, 'crun': 15, 'functions': 1000,
-        'growth': 1000000, 'rounds': 41, 'requests': 4000, 'wrk_rounds': 7}
+        'growth': 1000000, 'rounds': 41, 'requests': 4000, 'wrk_rounds': 7, 'worker_starts': 201,
+        'pairs': 41, 'start_rounds': 7, 'launches': 31, 'containers': 3, 'boot_limit': 60}
 QUICK = {'seconds': 1, 'repeats': 2, 'cold': 8, 'restarts': 2, 'crun': 5, 'functions': 100,
-         'growth': 20000, 'rounds': 9, 'requests': 4000, 'wrk_rounds': 3}
-PARTS = ('http', 'cold', 'memory', 'core', 'attested')
+         'growth': 20000, 'rounds': 9, 'requests': 4000, 'wrk_rounds': 3, 'worker_starts': 41,
+         'pairs': 5, 'start_rounds': 2, 'launches': 5, 'containers': 1, 'boot_limit': 20}
+PARTS = ('http', 'cold', 'memory', 'core', 'attested', 'kvm', 'tcb')
 LONG_PARTS = ('growth',)  # only when asked for by name
-
-
-class Target:
-    """One function of a running tfaasd, seen as a server like the peers."""
-
-    def __init__(self, name, server, function):
-        self.name, self.port, self.pid = name, server.port, server.pid
-        self.path, self.expected = f'/function/{function}.{NAMESPACE}', HELLO
+BOTH = ('kvm', 'tcb')  # the same under whatever tender
+# The names of a run with another tender begin with it; the plain ones are the default tender's.
+PREFIX = '' if TENDER in ('', 'process') else TENDER + '_'
 
 
 def say(text):
@@ -64,23 +65,6 @@ def start_peers(folder):
     return peers
 
 
-def measure_cells(servers, size):
-    """{(name, connections): [cell, ...]}; the order of the servers turns with every round."""
-    cells = {}
-    for repeat in range(size['repeats']):
-        for connections in CONNECTIONS:
-            turn = repeat % len(servers)
-            for server in servers[turn:] + servers[:turn]:
-                cell = run_cell(server, connections, size['seconds'])
-                cells.setdefault((server.name, connections), []).append(cell)
-                note = cell.get('invalid')
-                say(f'  {server.name:<11} c={connections:<3} '
-                    + (f'INVALID: {note}' if note else
-                       f"{cell['rps']:>8.0f} req/s {cell['cpu_us']:>7.1f} us "
-                       f"p50 {cell['p50_us']} p99 {cell['p99_us']}"))
-    return cells
-
-
 def memory_of(server):
     try:
         return pss_kib(server.pid)
@@ -97,7 +81,7 @@ def part_http(size, folder):
         with Server() as tfaasd:
             servers = start_targets(tfaasd) + peers
             idle = {server.name: memory_of(server) for server in servers}
-            cells = measure_cells(servers, size)
+            cells = measure_cells(servers, size, say)
             memory = {server.name: (idle[server.name], memory_of(server)) for server in servers}
     finally:
         for peer in peers:
@@ -113,13 +97,14 @@ def part_http(size, folder):
     return figures, [f'{name} c={connections} is invalid' for name, connections in ours]
 
 
-def part_cold(size, _folder):
+def part_cold(size, folder):
     figures = {}
     with Server() as server:
         figures.update(cold.cold_first_calls(server, hello_js(), size['cold']))
     figures.update(cold.restart_first_calls(hello_js(), size['restarts']))
     try:
-        figures.update(cold.crun_start(size['crun']))
+        ends = boots.static_container(folder).times(size['crun'])
+        figures['crun_start_ms'] = statistics.median(end for _, end in ends)
         figures['js_cold_first_call_vs_crun'] = (figures['js_cold_first_call_ms']
                                                  / figures['crun_start_ms'])
     except Problem as error:
@@ -149,21 +134,30 @@ def part_growth(size, _folder):
     return {'growth_requests': served, 'growth_fraction': after / before - 1}, []
 
 
-def part_core(_size, _folder):
-    """Programs that print one flat JSON object each; their names are taken as they are."""
-    figures = {}
-    for name in ('bench-core', 'bench-worker', 'bench-lease', 'bench-evidence'):
-        program = ROOT / 'build' / name
-        if not program.exists():
-            return figures, [f'build/{name} is not built']
-        done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, timeout=600)
-        if done.returncode != 0:
-            return figures, [f'{name} failed: {done.stderr.strip()[-400:]}']
-        say(done.stderr.rstrip())
-        figures.update(json.loads(done.stdout))
+def part_core(size, _folder):
+    """Programs that print one flat JSON object each; the names of most are taken as they are."""
+    started, note = run_program('bench-first', TENDER or 'process', size['worker_starts'])
+    say(note)
+    figures = {'worker_start_ms': started['ready_ms']}
+    # The others have no tender around them, or only the process tender.
+    for name in () if PREFIX else ('bench-core', 'bench-lease', 'bench-evidence'):
+        found, note = run_program(name)
+        say(note)
+        figures.update(found)
     if figures.get('core_js_reused_us') and figures.get('core_js_fresh_us'):
         figures['js_fresh_vs_reused'] = figures['core_js_fresh_us'] / figures['core_js_reused_us']
     return figures, []
+
+
+def part_kvm(size, folder):
+    return tenders.part(size, folder, hello_js(), say)
+
+
+def part_tcb(_size, _folder):
+    done = subprocess.run([ROOT / 'scripts' / 'tcb.sh', '--json'], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Problem(f'scripts/tcb.sh: {done.stderr.strip()}')
+    return json.loads(done.stdout), []
 
 
 def part_attested(size, folder):
@@ -187,29 +181,40 @@ def run_parts(names, size, folder):
     parts, failures = {}, []
     for name in names:
         say(f'\n== {name} ==')
+        begin = time.monotonic()
         try:
             found, failed = globals()['part_' + name](size, folder)
         except (Problem, OSError, ValueError, subprocess.TimeoutExpired) as error:
             found, failed = {}, [f'{name}: {error}']
-        parts[name] = found
+        prefix = '' if name in BOTH else PREFIX
+        parts[name] = {prefix + key: value for key, value in found.items()}
         failures += failed
+        say(f'== {name}: {time.monotonic() - begin:.0f} s ==')
     return parts, failures
+
+
+def part_file(name):
+    return name if name in BOTH else PREFIX + name
 
 
 def write_figures(output, names, parts):
     """Each part has a file beside `output`, replaced whenever the part is run. A run of single
-    parts leaves those of the others as they are, and says so; a full run starts with none."""
+    parts leaves those of the others as they are, and says so; a full run starts with none of its
+    tender's."""
     folder = output.with_suffix('.parts')
     folder.mkdir(parents=True, exist_ok=True)
+    files = [part_file(name) for name in names]
+    every_part = tuple(names) == PARTS
     for old in folder.glob('*.json'):
-        if old.stem in names or tuple(names) == PARTS:
+        mine = any(old.stem == part_file(name) for name in PARTS + LONG_PARTS)
+        if old.stem in files or (every_part and mine):
             old.unlink()
     for name, figures in parts.items():
-        (folder / f'{name}.json').write_text(json.dumps(figures, indent=2) + '\n')
+        (folder / f'{part_file(name)}.json').write_text(json.dumps(figures, indent=2) + '\n')
     every = {}
     for file in sorted(folder.glob('*.json')):
         every.update(json.loads(file.read_text()))
-        if file.stem not in names:
+        if file.stem not in files:
             say(f'kept from an earlier run: {file.stem}')
     output.write_text(json.dumps(every, indent=2) + '\n')
     say(f'\nwritten: {output}')
@@ -219,7 +224,7 @@ def arguments():
     parser = argparse.ArgumentParser(description='TFaaS and its peers, interleaved in one run.')
     parser.add_argument('--quick', action='store_true', help='short cells, few repeats')
     parser.add_argument('--only', choices=PARTS + LONG_PARTS, action='append',
-                        help='run only this part')
+                        help='run only this part; may be given more than once')
     parser.add_argument('--output', default=str(ROOT / 'build' / 'bench.json'))
     return parser.parse_args()
 
@@ -229,6 +234,7 @@ def main():
     size = QUICK if options.quick else FULL
     adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begin = time.monotonic()
     output = pathlib.Path(options.output)
     names = tuple(options.only or PARTS)
     try:
@@ -240,6 +246,8 @@ def main():
     report.print_figures({name: value for figures in parts.values()
                           for name, value in figures.items()}, say)
     write_figures(output, names, parts)
+    seconds = time.monotonic() - begin
+    say(f'this run took {seconds // 60:.0f} min {seconds % 60:.0f} s')
     for failure in failures:
         say(f'FAILED: {failure}')
     return 1 if failures else 0

@@ -287,13 +287,15 @@ static client_error_t fetch_domain(struct tfaas_client *client, struct bundle_fi
 static client_error_t fetch_evidence(struct tfaas_client *client, struct bundle_file *to,
                                      struct tfaas_failure *failure)
 {
-    char query[8 + 2 * CLIENT_NONCE_SIZE] = "";
+    char query[160 + 2 * CLIENT_NONCE_SIZE];
     struct fetched f = {.max = CLIENT_EVIDENCE_MAX};
+    /* Of the keeper that certifies this domain's workers: there is one for each tender. */
+    int used = snprintf(query, sizeof(query), "?namespace=%s", client->domain);
     if (client->flags & TFAAS_CLIENT_FRESH) {
         to->nonce_size = CLIENT_NONCE_SIZE;
         randombytes_buf(to->nonce, to->nonce_size);
-        memcpy(query, "?nonce=", 7);
-        sodium_bin2base64(query + 7, sizeof(query) - 7, to->nonce, to->nonce_size,
+        used += snprintf(query + used, sizeof(query) - (size_t)used, "&nonce=");
+        sodium_bin2base64(query + used, sizeof(query) - (size_t)used, to->nonce, to->nonce_size,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     }
     client_error_t error = fetch(client, "evidence", query, &f, failure);

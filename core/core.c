@@ -13,6 +13,7 @@
 #include "receipts.h"
 #include "ring.h"
 #include "scheduler.h"
+#include "warm.h"
 
 #include <sodium.h>
 
@@ -35,7 +36,7 @@ int core_prepare(const char **why)
         status = runtime_prepare(text, sizeof text);
     if (status != TFAAS_OK && text[0] == '\0')
         *why = tfaas_status_name(status);
-    return status == TFAAS_OK;
+    return status == TFAAS_OK && core_warm(why);
 }
 
 /* Where sleeping is dear and messages come often, looks for the next one for a while. */

@@ -286,7 +286,9 @@ static void keep_lease(const struct lease *lease, uint8_t id, struct span envelo
     keys[CURRENT].id = id;
     keys[CURRENT].ends_ns =
         asked.at_ns + (lease->not_after - lease->not_before) * UINT64_C(1000000000);
-    keys[CURRENT].requests_left = lease->requests_max;
+    /* A renewal gives a key more time, not more requests. */
+    if (!asked.renews || lease->requests_max < keys[CURRENT].requests_left)
+        keys[CURRENT].requests_left = lease->requests_max;
     lease_number = lease->number;
     memcpy(lease_bytes, envelope.data, envelope.size);
     lease_size = envelope.size;

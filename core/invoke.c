@@ -652,9 +652,8 @@ static tfaas_status_t take_image(struct task *task, char *why, size_t why_size)
     struct memory_slot *old = task->slot;
     engine_instance_free(&task->instance);
     task->slot = NULL;
-    memory_slot_free(old);
-    memory_image_destroy(&loaded->image);
-    loaded->image = image;
+    memory_set_current(NULL);
+    loaded_keep_image(loaded, &image, old);
     return TFAAS_OK;
 }
 
@@ -685,9 +684,10 @@ static void load_body_run(struct task *task)
     task->run.log_limit = LOAD_TEXT_MAX;
     task->run.hostcall_limit = loaded->function.bundle.hostcall_limit;
     tfaas_status_t status = loaded->cache ? send_cache(task) : TFAAS_OK;
-    struct memory_slot *slot = status == TFAAS_OK ? memory_slot_new(&loaded->image) : NULL;
+    struct memory_slot *slot = status == TFAAS_OK ? loaded_take_slot(loaded) : NULL;
     if (slot) {
-        memory_slot_open(slot);
+        if (!loaded->image.lent) /* all of it is copied: nothing to track */
+            memory_slot_open(slot);
         status = set_up(task, slot, why, sizeof why);
     } else if (status == TFAAS_OK) {
         status = TFAAS_NO_SPACE;

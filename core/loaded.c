@@ -153,7 +153,31 @@ struct memory_slot *loaded_take_slot(struct loaded *loaded)
 {
     if (loaded->idle_count > 0)
         return unlink_idle(TAILQ_FIRST(&loaded->idle));
+    struct runtime *runtime = loaded->runtime;
+    struct memory_slot *spare = runtime ? runtime->spare : NULL;
+    if (spare && memory_slot_assign(spare, &loaded->image)) {
+        runtime->spare = NULL;
+        return spare;
+    }
+    if (loaded->image.lent && memory_image_settle(&runtime->image) != TFAAS_OK)
+        return NULL;
     return memory_slot_new(&loaded->image);
+}
+
+void loaded_keep_image(struct loaded *loaded, const struct memory_image *image,
+                       struct memory_slot *slot)
+{
+    if (loaded->runtime)
+        memory_learn_load(&loaded->runtime->image, slot, image);
+    bool fits = memory_slot_fits(slot, image);
+    if (!fits)
+        memory_slot_free(slot);
+    memory_image_destroy(&loaded->image);
+    loaded->image = *image;
+    if (!fits)
+        return;
+    memory_slot_adopt(slot, &loaded->image);
+    link_idle(loaded, slot);
 }
 
 uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
@@ -250,6 +274,7 @@ static tfaas_status_t load_runtime(struct loaded *loaded, struct runtime *runtim
     if (status != TFAAS_OK)
         return status;
     function->kind = FUNCTION_REACTOR;
+    loaded->runtime = runtime;
     loaded->module = runtime->module;
     loaded->code = TFAAS_CODE_CORE;
     loaded->mutable_globals = runtime->mutable_globals;
@@ -384,4 +409,25 @@ tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piec
     if (loaded->received == total)
         start_loading(loaded);
     return TFAAS_OK;
+}
+
+/* --- the warm-up before the fork --- */
+
+void loaded_learn(uint32_t id)
+{
+    memory_learn_runs(&table[id]->runtime->image, &table[id]->image);
+}
+
+bool loaded_return_spare(uint32_t id)
+{
+    struct loaded *loaded = table[id];
+    if (loaded->idle_count == 0)
+        return false;
+    struct memory_slot *slot = unlink_idle(TAILQ_FIRST(&loaded->idle));
+    if (memory_slot_reset(slot, &loaded->runtime->image)) {
+        loaded->runtime->spare = slot;
+        return true;
+    }
+    memory_slot_free(slot);
+    return false;
 }

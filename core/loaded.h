@@ -9,8 +9,8 @@
 #include "function.h"
 #include "runtime.h"
 
-#define IDLE_SLOTS_MAX   4u   /* pristine memories kept per function between runs */
-#define IDLE_SLOTS_ALL   128u /* and in the whole core: those unused for longest go first */
+#define IDLE_SLOTS_MAX 4u   /* pristine memories kept per function between runs */
+#define IDLE_SLOTS_ALL 128u /* and in the whole core: those unused for longest go first */
 
 enum loaded_state { LOADED_EMPTY, LOADED_RECEIVING, LOADED_LOADING, LOADED_READY, LOADED_FAILED };
 
@@ -18,9 +18,10 @@ struct loaded {
     struct function function; /* first */
     enum loaded_state state;
     tfaas_status_t failure;
-    char *why;       /* of a failure that was not answered yet, malloc'ed */
-    bool answer_due; /* there was no room for LOADED */
-    size_t received; /* bytes of the bundle so far */
+    char *why;               /* of a failure that was not answered yet, malloc'ed */
+    bool answer_due;         /* there was no room for LOADED */
+    size_t received;         /* bytes of the bundle so far */
+    struct runtime *runtime; /* NULL: a module of its own */
     struct engine_module *module;
     bool owns_module; /* false: the runtime's, shared */
     enum tfaas_code code;
@@ -49,6 +50,16 @@ void loaded_release(struct loaded *loaded);
 /* Gives the answers that found no room. */
 void loaded_retry(void);
 
+/* Before the fork, after a warm-up: what the runs of function `id` wrote is known to all later
+ * functions; the first of them finds a memory that is ready. */
+void loaded_learn(uint32_t id);
+/* Takes it back from function `id`, which has run in it. */
+bool loaded_return_spare(uint32_t id) TFAAS_MUST_USE;
+
+/* The image that was taken of the slot is the function's from now on, and the slot a pristine one
+ * of it or freed. */
+void loaded_keep_image(struct loaded *loaded, const struct memory_image *image,
+                       struct memory_slot *slot);
 /* A pristine memory for one run, or NULL (out of memory). */
 struct memory_slot *loaded_take_slot(struct loaded *loaded);
 /* Restores it and keeps or frees it. Returns pages copied. */

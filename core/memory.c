@@ -86,15 +86,18 @@ static void drop_pages(struct plat_image *pages)
     plat_image_destroy(pages);
 }
 
-static bool make_pages(struct plat_image *pages, const void *from, size_t size, size_t total)
+static bool count_pages(struct plat_image *pages)
 {
-    if (!plat_image_create(pages, from, size, total))
-        return false;
     images_sum += pages->used;
     if (budget == 0 || images_sum <= budget)
         return true;
     drop_pages(pages);
     return false;
+}
+
+static bool make_pages(struct plat_image *pages, const void *from, size_t size, size_t total)
+{
+    return plat_image_create(pages, from, size, total) && count_pages(pages);
 }
 
 tfaas_status_t memory_image_create(struct memory_image *image, const void *from, size_t size,
@@ -122,6 +125,8 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
 tfaas_status_t memory_image_settle(struct memory_image *image)
 {
     struct plat_image settled;
+    if (plat_image_is_shared(&image->own))
+        return TFAAS_OK;
     if (!make_pages(&settled, image->own.bytes, image->own.size, image->own.size))
         return TFAAS_NO_SPACE;
     drop_pages(&image->own);
@@ -140,20 +145,24 @@ tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memo
     image->size = base->size;
     image->tracked = base->tracked;
     image->limit = limit;
-    image->heat = calloc(image->tracked / PLAT_PAGE + 1, 1);
-    return image->heat ? TFAAS_OK : TFAAS_NO_SPACE;
+    image->heat = malloc(image->tracked / PLAT_PAGE + 1);
+    if (!image->heat)
+        return TFAAS_NO_SPACE;
+    memcpy(image->heat, base->heat, image->tracked / PLAT_PAGE);
+    return TFAAS_OK;
 }
 
-/* The pages of `slot` that differ from its image's base. What lies past the guest's size it cannot
- * have written: zeros, as in the base. False: too many, or the guest's memory is larger than the
- * base. */
+/* The pages of `slot` that differ from its image's base; one that was not written cannot. What lies
+ * past the guest's size it cannot have written: zeros, as in the base. False: too many, or the
+ * guest's memory is larger than the base. */
 static bool find_delta(struct memory_image *image, const struct memory_slot *slot)
 {
     if (slot->size > image->tracked)
         return false;
     for (uint32_t page = 0; page < slot->size / PLAT_PAGE; page++) {
         size_t at = (size_t)page * PLAT_PAGE;
-        if (memcmp(slot->base + at, base_of(image)->bytes + at, PLAT_PAGE) == 0)
+        if ((!slot->open && slot->state[page] == PAGE_CLEAN) ||
+            memcmp(slot->base + at, base_of(image)->bytes + at, PLAT_PAGE) == 0)
             continue;
         if (image->delta_count == MEMORY_DELTA_MAX)
             return false;
@@ -164,18 +173,9 @@ static bool find_delta(struct memory_image *image, const struct memory_slot *slo
 
 static bool pack_delta(struct memory_image *image, const struct memory_slot *slot)
 {
-    size_t size = (size_t)image->delta_count * PLAT_PAGE;
-    if (size == 0)
-        return true;
-    uint8_t *packed = malloc(size);
-    if (!packed)
-        return false;
-    for (uint32_t i = 0; i < image->delta_count; i++)
-        memcpy(packed + (size_t)i * PLAT_PAGE,
-               slot->base + (size_t)image->delta_page[i] * PLAT_PAGE, PLAT_PAGE);
-    bool ok = make_pages(&image->delta, packed, size, size);
-    free(packed);
-    return ok;
+    return image->delta_count == 0 ||
+           (plat_image_gather(&image->delta, slot->base, image->delta_page, image->delta_count) &&
+            count_pages(&image->delta));
 }
 
 tfaas_status_t memory_image_take(struct memory_image *image, const struct memory_slot *slot)
@@ -191,10 +191,39 @@ tfaas_status_t memory_image_take(struct memory_image *image, const struct memory
     image->size = slot->size;
     image->limit = from->limit;
     image->heat = calloc(image->tracked / PLAT_PAGE + 1, 1);
-    if (image->heat && pack_delta(image, slot))
-        return TFAAS_OK;
-    memory_image_destroy(image);
-    return TFAAS_NO_SPACE;
+    if (!image->heat || !pack_delta(image, slot)) {
+        memory_image_destroy(image);
+        return TFAAS_NO_SPACE;
+    }
+    for (size_t page = 0; page < image->tracked / PLAT_PAGE; page++) {
+        if (from->heat[page] == MEMORY_HEAT_RUN)
+            image->heat[page] = MEMORY_HEAT_RUN;
+    }
+    return TFAAS_OK;
+}
+
+void memory_learn_load(struct memory_image *base, const struct memory_slot *slot,
+                       const struct memory_image *image)
+{
+    if (image->lent != base_of(base))
+        return;
+    for (uint32_t i = 0; i < image->delta_count; i++) {
+        uint8_t *heat = &base->heat[image->delta_page[i]];
+        *heat = *heat < MEMORY_PROMOTE ? MEMORY_PROMOTE : *heat;
+    }
+    for (uint32_t i = 0; i < slot->cold_count; i++) {
+        uint8_t *heat = &base->heat[slot->cold[i]];
+        *heat = *heat < MEMORY_PROMOTE ? MEMORY_PROMOTE : *heat;
+    }
+}
+
+void memory_learn_runs(struct memory_image *base, const struct memory_image *image)
+{
+    for (size_t page = 0; image->lent == base_of(base) && page < image->tracked / PLAT_PAGE;
+         page++) {
+        if (image->heat[page] >= MEMORY_PROMOTE)
+            base->heat[page] = MEMORY_HEAT_RUN;
+    }
 }
 
 void memory_image_destroy(struct memory_image *image)
@@ -225,6 +254,18 @@ static void copy_back(struct memory_slot *slot, uint32_t page)
     memcpy(slot->base + (size_t)page * PLAT_PAGE, memory_image_page(slot->image, page), PLAT_PAGE);
 }
 
+/* Neighbours together: each call is dear in a machine. */
+static void open_hot(struct memory_slot *slot)
+{
+    for (uint32_t i = 0; i < slot->hot_count;) {
+        uint32_t first = slot->hot[i], count = 0;
+        for (; i < slot->hot_count && slot->hot[i] == first + count; i++, count++)
+            slot->state[slot->hot[i]] = PAGE_HOT;
+        plat_protect(slot->base + (size_t)first * PLAT_PAGE, (size_t)count * PLAT_PAGE,
+                     PLAT_READ_WRITE);
+    }
+}
+
 static bool map_pristine(struct memory_slot *slot)
 {
     const struct memory_image *image = slot->image;
@@ -241,13 +282,12 @@ static bool map_pristine(struct memory_slot *slot)
     }
     memset(slot->state, PAGE_CLEAN, pages);
     set_split(slot, 0);
+    slot->hot_count -= slot->extra;
+    slot->extra = 0;
     if (split_pages + slot->hot_count > MEMORY_SPLIT_MAX)
         slot->hot_count = 0;
     set_split(slot, slot->hot_count);
-    for (uint32_t i = 0; i < slot->hot_count; i++) {
-        slot->state[slot->hot[i]] = PAGE_HOT;
-        plat_protect(slot->base + (size_t)slot->hot[i] * PLAT_PAGE, PLAT_PAGE, PLAT_READ_WRITE);
-    }
+    open_hot(slot);
     slot->cold_count = 0;
     slot->open = false;
     return true;
@@ -255,13 +295,18 @@ static bool map_pristine(struct memory_slot *slot)
 
 struct memory_slot *memory_slot_new(struct memory_image *image)
 {
+    return memory_slot_spare(image, image->limit);
+}
+
+struct memory_slot *memory_slot_spare(struct memory_image *image, size_t limit)
+{
     struct memory_slot *slot = calloc(1, sizeof *slot);
     if (!slot)
         return NULL;
     size_t pages = image->tracked / PLAT_PAGE;
     slot->image = image;
     slot->size = slot->peak = image->size;
-    slot->reserved = round_up(image->limit, PLAT_PAGE);
+    slot->reserved = round_up(limit, PLAT_PAGE);
     slot->state = calloc(pages ? pages : 1, 1);
     slot->hot = calloc(MEMORY_HOT_MAX, sizeof *slot->hot);
     slot->base = slot->reserved ? plat_reserve(slot->reserved) : NULL;
@@ -280,6 +325,88 @@ struct memory_slot *memory_slot_new(struct memory_image *image)
         return NULL;
     }
     return slot;
+}
+
+static void change_image(struct memory_slot *slot, struct memory_image *image)
+{
+    slot->image->slot_count--;
+    image->slot_count++;
+    slot->image = image;
+    slot->size = slot->peak = image->size;
+}
+
+bool memory_slot_reset(struct memory_slot *slot, struct memory_image *base)
+{
+    const struct memory_image *image = slot->image;
+    uint32_t pages = (uint32_t)(base->tracked / PLAT_PAGE);
+    if (image->lent != base_of(base) || slot->open || slot->cold_count > 0)
+        return false;
+    slot->hot_count = slot->extra = 0;
+    for (uint32_t page = 0; page < pages; page++) {
+        size_t at = (size_t)page * PLAT_PAGE;
+        const uint8_t *should = base_of(base)->bytes + at;
+        if (slot->state[page] == PAGE_CLEAN && base->heat[page] < MEMORY_PROMOTE &&
+            memory_image_page(image, page) == should)
+            continue;
+        if (slot->hot_count == MEMORY_HOT_MAX)
+            return false;
+        slot->hot[slot->hot_count++] = page;
+        if (slot->state[page] == PAGE_CLEAN)
+            plat_protect(slot->base + at, PLAT_PAGE, PLAT_READ_WRITE);
+        slot->state[page] = PAGE_HOT;
+        memcpy(slot->base + at, should, PLAT_PAGE);
+    }
+    set_split(slot, slot->hot_count);
+    change_image(slot, base);
+    return true;
+}
+
+bool memory_slot_assign(struct memory_slot *slot, struct memory_image *view)
+{
+    if (view->lent != base_of(slot->image) || view->limit > slot->reserved || slot->extra > 0 ||
+        slot->cold_count > 0 || slot->open)
+        return false;
+    change_image(slot, view);
+    return true;
+}
+
+bool memory_slot_fits(const struct memory_slot *slot, const struct memory_image *image)
+{
+    return image->lent && image->lent == slot->image->lent && slot->grown == 0 &&
+           image->size == slot->size && image->limit <= slot->reserved &&
+           slot->hot_count + slot->cold_count <= MEMORY_HOT_MAX;
+}
+
+void memory_slot_adopt(struct memory_slot *slot, struct memory_image *image)
+{
+    change_image(slot, image);
+    slot->refused = false;
+    unclaim(slot);
+    slot->hot_count = slot->extra = slot->cold_count = 0;
+    uint32_t pages = (uint32_t)(image->tracked / PLAT_PAGE);
+    if (slot->open) { /* what was written is known by comparing only: the image's own pages */
+        memset(slot->state, PAGE_CLEAN, pages);
+        for (uint32_t i = 0; i < image->delta_count; i++)
+            slot->state[image->delta_page[i]] = PAGE_HOT;
+    }
+    for (unsigned of_load = 0; of_load < 2; of_load++) {
+        for (uint32_t page = 0; page < pages; page++) {
+            if (slot->state[page] == PAGE_CLEAN ||
+                (image->heat[page] == MEMORY_HEAT_RUN) == (of_load == 1))
+                continue;
+            slot->state[page] = PAGE_HOT;
+            slot->hot[slot->hot_count++] = page;
+            slot->extra += of_load;
+        }
+    }
+    set_split(slot, slot->hot_count);
+    if (slot->open) {
+        plat_protect(slot->base, image->tracked, PLAT_READ);
+        open_hot(slot);
+        slot->open = false;
+    }
+    if (current == slot)
+        current = NULL;
 }
 
 void memory_slot_free(struct memory_slot *slot)
@@ -361,13 +488,43 @@ bool memory_on_write(uintptr_t address)
 static bool learn(struct memory_slot *slot, uint32_t page)
 {
     uint8_t *heat = &slot->image->heat[page];
-    if (*heat < UINT8_MAX)
+    if (*heat < MEMORY_HEAT_RUN - 1)
         (*heat)++;
     if (*heat < MEMORY_PROMOTE || slot->hot_count == MEMORY_HOT_MAX)
         return false;
-    slot->hot[slot->hot_count++] = page;
+    uint32_t first_extra = slot->hot_count - slot->extra;
+    slot->hot[slot->hot_count++] = slot->hot[first_extra];
+    slot->hot[first_extra] = page;
     slot->state[page] = PAGE_HOT;
     return true;
+}
+
+/* One stretch of pages that the load wrote, and that this run did not, is protected again. One that
+ * the run wrote stays hot. */
+static void cool(struct memory_slot *slot)
+{
+    uint32_t end = slot->hot_count, at = end;
+    while (slot->extra > 0 && (at == end || slot->hot[at - 1] + 1 == slot->hot[at])) {
+        uint32_t page = slot->hot[at - 1];
+        bool written = memcmp(slot->base + (size_t)page * PLAT_PAGE,
+                              memory_image_page(slot->image, page), PLAT_PAGE) != 0;
+        if (written && at != end)
+            break;
+        slot->extra--;
+        if (!written) {
+            slot->state[page] = PAGE_CLEAN;
+            at--;
+            continue;
+        }
+        uint32_t first_extra = slot->hot_count - slot->extra - 1;
+        slot->hot[at - 1] = slot->hot[first_extra];
+        slot->hot[first_extra] = page;
+    }
+    if (at == end)
+        return;
+    plat_protect(slot->base + (size_t)slot->hot[at] * PLAT_PAGE, (size_t)(end - at) * PLAT_PAGE,
+                 PLAT_READ);
+    slot->hot_count = at;
 }
 
 uint32_t memory_restore(struct memory_slot *slot, bool *ok)
@@ -388,6 +545,8 @@ uint32_t memory_restore(struct memory_slot *slot, bool *ok)
         *ok = map_pristine(slot);
         return (uint32_t)(slot->image->tracked / PLAT_PAGE);
     }
+    if (slot->extra > 0)
+        cool(slot);
     uint32_t copied = slot->hot_count + slot->cold_count;
     for (uint32_t i = 0; i < slot->hot_count; i++)
         copy_back(slot, slot->hot[i]);

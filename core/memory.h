@@ -28,6 +28,7 @@
 #define MEMORY_CLAIM     (4u << 20) /* a run of a larger memory is expected to write no more */
 #define MEMORY_DELTA_MAX 1024u      /* pages of its own that an image over a lent base may have */
 #define MEMORY_PROMOTE   2u         /* a cold page that was written in this many runs becomes hot */
+#define MEMORY_HEAT_RUN  255u       /* heat of a lent base's page that runs of any function write */
 
 struct memory_slot;
 TAILQ_HEAD(memory_slot_list, memory_slot);
@@ -58,6 +59,7 @@ struct memory_slot {
     size_t peak;
     uint8_t *state; /* per tracked page: enum memory_page */
     uint32_t *hot, hot_count;
+    uint32_t extra; /* so many at the end of `hot` are hot because the load wrote them */
     uint32_t cold[MEMORY_COLD_MAX], cold_count;
     uint32_t split;       /* pages of this slot that are counted towards MEMORY_SPLIT_MAX */
     size_t claimed;       /* bytes of the budget, given back with the restore */
@@ -73,8 +75,7 @@ tfaas_status_t memory_image_create(struct memory_image *image, const void *from,
                                    size_t limit) TFAAS_MUST_USE;
 void memory_image_destroy(struct memory_image *image);
 
-/* Puts pages that were made before the fork where all slots of this process can share them. No slot
- * and no view of the image may exist yet. */
+/* Puts pages that were made before the fork where all slots of this process can share them. */
 tfaas_status_t memory_image_settle(struct memory_image *image) TFAAS_MUST_USE;
 /* A second view of the same pages with another limit and heat of its own; `base` must outlive it.
  */
@@ -84,11 +85,28 @@ tfaas_status_t memory_image_borrow(struct memory_image *image, const struct memo
  * one and few pages differ; else whole. */
 tfaas_status_t memory_image_take(struct memory_image *image,
                                  const struct memory_slot *slot) TFAAS_MUST_USE;
+/* May the slot whose memory `image` was just taken of go on as a pristine slot of it? */
+bool memory_slot_fits(const struct memory_slot *slot, const struct memory_image *image);
+/* It does. What the load wrote stays writable and cools down run by run: until the first answer
+ * nothing is mapped or protected anew. */
+void memory_slot_adopt(struct memory_slot *slot, struct memory_image *image);
+/* What a load wrote is writable from the start in slots for the loads to come; what runs of `image`
+ * found hot is so in all images over its base to come. */
+void memory_learn_load(struct memory_image *base, const struct memory_slot *slot,
+                       const struct memory_image *image);
+void memory_learn_runs(struct memory_image *base, const struct memory_image *image);
 /* The PLAT_PAGE bytes that page number `page` of every slot must hold. */
 const uint8_t *memory_image_page(const struct memory_image *image, uint32_t page);
 
 /* NULL: out of memory. */
 struct memory_slot *memory_slot_new(struct memory_image *image);
+/* The same, that may later be made a slot of an image of that limit. */
+struct memory_slot *memory_slot_spare(struct memory_image *image, size_t limit);
+/* A pristine slot of a view of `base` becomes a spare one of the base. False: it must be freed. */
+bool memory_slot_reset(struct memory_slot *slot, struct memory_image *base);
+/* A spare one, or one of a view that is not used yet, becomes a slot of this view of the same base.
+ * False: it does not fit. */
+bool memory_slot_assign(struct memory_slot *slot, struct memory_image *view);
 void memory_slot_free(struct memory_slot *slot);
 
 /* What all running slots together may make writable, in bytes; 0: no bound. Without one, a function

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define RUNTIME_MEMORY_LIMIT (64u << 20)
+#define SPARE_LIMIT          (512u << 20) /* a function with a larger limit gets another memory */
 
 static struct runtime javascript = {.name = "js", .title = "JavaScript"};
 static struct runtime python = {.name = "python", .title = "Python"};
@@ -88,9 +89,9 @@ static tfaas_status_t initialise(struct runtime *runtime, struct memory_slot *sl
     struct memory_image image = {0};
     if (status == TFAAS_OK)
         status = memory_image_create(&image, slot->base, slot->size, RUNTIME_MEMORY_LIMIT);
-    struct memory_slot *other = status == TFAAS_OK ? memory_slot_new(&image) : NULL;
-    if (status == TFAAS_OK && other)
-        status = engine_instantiate(runtime->module, other, run, &fresh, why, why_size);
+    /* It runs nothing and has no data segments: it leaves the memory as it is. */
+    if (status == TFAAS_OK)
+        status = engine_instantiate(runtime->module, slot, run, &fresh, why, why_size);
     if (status == TFAAS_OK && !engine_globals_changed(&fresh, &instance, runtime->mutable_globals,
                                                       runtime->mutable_global_count,
                                                       runtime->globals, &runtime->global_count))
@@ -98,7 +99,6 @@ static tfaas_status_t initialise(struct runtime *runtime, struct memory_slot *sl
     memory_set_current(NULL);
     engine_instance_free(&fresh);
     engine_instance_free(&instance);
-    memory_slot_free(other);
     free(run->log);
     run->log = NULL;
     if (status == TFAAS_OK)
@@ -147,7 +147,31 @@ tfaas_status_t runtime_prepare(char *why, size_t why_size)
     struct span code = {runtime_js_code, (size_t)(runtime_js_code_end - runtime_js_code)};
     status = make(&javascript, &result, code, why, why_size);
     instrument_free(&result);
-    return status;
+    if (status != TFAAS_OK)
+        return status;
+    /* A hint: another size is of another build. */
+    size_t pages = javascript.image.tracked / PLAT_PAGE;
+    javascript.learnt = (size_t)(runtime_js_heat_end - runtime_js_heat) == pages;
+    if (javascript.learnt)
+        memcpy(javascript.image.heat, runtime_js_heat, pages);
+    return TFAAS_OK;
+}
+
+const uint8_t *runtime_heat(size_t *size)
+{
+    *size = javascript.image.tracked / PLAT_PAGE;
+    return javascript.image.heat;
+}
+
+bool runtime_is_learnt(void)
+{
+    return javascript.learnt;
+}
+
+bool runtime_prepare_spare(void)
+{
+    javascript.spare = memory_slot_spare(&javascript.image, SPARE_LIMIT);
+    return javascript.spare != NULL;
 }
 
 /* Makes Python ready out of what the build saved. */
@@ -180,17 +204,12 @@ static tfaas_status_t open_python(char *why, size_t why_size)
         (void)snprintf(why, why_size, "no memory for Python");
         return status;
     }
-    python.settled = true;
     return TFAAS_OK;
 }
 
 tfaas_status_t runtime_start(struct runtime *runtime, char *why, size_t why_size)
 {
-    if (runtime == &python && !python.module)
-        return open_python(why, why_size);
-    tfaas_status_t status = runtime->settled ? TFAAS_OK : memory_image_settle(&runtime->image);
-    runtime->settled = status == TFAAS_OK;
-    return status;
+    return runtime == &python && !python.module ? open_python(why, why_size) : TFAAS_OK;
 }
 
 static tfaas_status_t save_image(const struct runtime *runtime, uint8_t **image, size_t *size,

@@ -18,7 +18,8 @@ struct runtime {
     const char *name, *title;
     struct engine_module *module; /* NULL: not ready */
     struct memory_image image;
-    bool settled; /* the image is where all slots of this worker share its pages */
+    bool learnt;               /* the image's heat came with the core */
+    struct memory_slot *spare; /* a pristine memory, made before the fork; NULL: it is taken */
     struct engine_global globals[GLOBALS_KEPT_MAX];
     uint32_t global_count;
     uint32_t *mutable_globals, mutable_global_count;
@@ -30,6 +31,12 @@ tfaas_status_t runtime_prepare(char *why, size_t why_size) TFAAS_MUST_USE;
 struct runtime *runtime_find(struct span name);
 /* Ready for functions of this worker. OK or *why; may be asked again. */
 tfaas_status_t runtime_start(struct runtime *runtime, char *why, size_t why_size) TFAAS_MUST_USE;
+
+/* Before the fork, of JavaScript: the heat of its pages, one byte each; whether it came with the
+ * core, so that less is left to learn; a memory that is ready for the first function. */
+const uint8_t *runtime_heat(size_t *size);
+bool runtime_is_learnt(void);
+bool runtime_prepare_spare(void) TFAAS_MUST_USE;
 
 /* Initial memory as the module's data segments make it. */
 tfaas_status_t runtime_first_image(struct memory_image *image,

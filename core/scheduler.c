@@ -15,6 +15,7 @@
 static struct task tasks[TASKS_MAX];
 static struct task *ready_first, *ready_last;
 static struct task *current;
+static unsigned used[2]; /* of invocations, of loads: places from here on were never taken */
 static uint32_t in_state[TASK_ENDED + 1];
 static uint64_t next_event = UINT64_MAX;
 static unsigned skipped_ticks;
@@ -45,6 +46,8 @@ struct task *sched_task_new(bool loading)
         task->text_size = 0;
         task->next = NULL;
         *hint = place;
+        if (place >= used[loading])
+            used[loading] = place + 1;
         return task;
     }
     return NULL;
@@ -52,11 +55,20 @@ struct task *sched_task_new(bool loading)
 
 struct task *sched_task_find(uint32_t id)
 {
-    for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
+    for (unsigned i = 0; i < used[0]; i++) {
         if (tasks[i].state != TASK_FREE && tasks[i].run.id == id)
             return &tasks[i];
     }
     return NULL;
+}
+
+/* The next task behind `at` that was ever used; NULL: none. `at` NULL: the first. */
+static struct task *next_used(const struct task *at)
+{
+    unsigned i = at ? (unsigned)(at - tasks) + 1 : 0;
+    if (i < TFAAS_INFLIGHT_MAX && i >= used[0])
+        i = TFAAS_INFLIGHT_MAX;
+    return i < TFAAS_INFLIGHT_MAX + used[1] ? &tasks[i] : NULL;
 }
 
 void sched_ready(struct task *task)
@@ -237,8 +249,7 @@ int64_t sched_timers(uint64_t now)
         next_event = UINT64_MAX;
     if (now >= next_event) {
         next_event = UINT64_MAX;
-        for (unsigned i = 0; i < TASKS_MAX; i++) {
-            struct task *task = &tasks[i];
+        for (struct task *task = next_used(NULL); task; task = next_used(task)) {
             if (task->state == TASK_FREE || task->state == TASK_ENDED)
                 continue;
             if (now >= task->deadline_ns) {
@@ -255,9 +266,9 @@ int64_t sched_timers(uint64_t now)
     }
     /* After the deadlines: what they ended must be said before the core may sleep. */
     if (in_state[TASK_ENDED] > 0) {
-        for (unsigned i = 0; i < TASKS_MAX; i++) {
-            if (tasks[i].state == TASK_ENDED)
-                end_task(&tasks[i]);
+        for (struct task *task = next_used(NULL); task; task = next_used(task)) {
+            if (task->state == TASK_ENDED)
+                end_task(task);
         }
         message_flush();
     }
@@ -268,9 +279,10 @@ int64_t sched_timers(uint64_t now)
 
 void sched_wake_all(enum task_state state)
 {
-    for (unsigned i = 0; i < TASKS_MAX && in_state[state] > 0; i++) {
-        if (tasks[i].state == state)
-            sched_ready(&tasks[i]);
+    struct task *task = in_state[state] > 0 ? next_used(NULL) : NULL;
+    for (; task && in_state[state] > 0; task = next_used(task)) {
+        if (task->state == state)
+            sched_ready(task);
     }
 }
 

@@ -16,7 +16,7 @@ wabt strace valgrind qemu-system-x86"
 node=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
 [ "$node" -ge 18 ] || packages="$packages nodejs"
 if [ "${1:-}" = bench ]; then
-    packages="$packages wrk crun busybox-static"
+    packages="$packages wrk crun"
     command -v npm >/dev/null 2>&1 || packages="$packages npm"
 fi
 

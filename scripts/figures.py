@@ -32,7 +32,7 @@ FIGURES = (
     ('metering_overhead_calls', 'metering: worst of fib, calls, sort', '%'),
     ('worker_start_ms', 'a new worker from the zygote', 'ms'),
     ('js_cold_first_call_ms', 'first call of a deployed JavaScript function', 'ms'),
-    ('crun_start_ms', '`crun run` of a static `true`', 'ms'),
+    ('crun_start_ms', '`crun run` of one static program, start to exit', 'ms'),
     ('js_idle_function_kib', 'memory per function, 1,000 that have each run once', 'KiB'),
     ('js_never_run_function_kib', 'memory per function, deployed and never run', 'KiB'),
     ('js_loaded_function_kib', 'memory per function that is loaded', 'KiB'),
@@ -54,6 +54,35 @@ FIGURES = (
     ('evidence_verify_node_ms', 'the same by `sdk/js` in Node', 'ms'),
     ('evidence_verify_browser_ms', 'the same by `sdk/js` in Chromium', 'ms'),
     ('attested_load_vs_wrk', 'the load generator `tfaas bench` against wrk, both in clear', 'x'),
+    ('kvm_js_throughput_vs_process', 'kvm against process: JavaScript hello, throughput over HTTP', 'x'),
+    ('kvm_wasm_throughput_vs_process', 'kvm against process: Wasm hello, throughput over HTTP', 'x'),
+    ('kvm_js_cpu_vs_process', 'kvm against process: JavaScript hello, processor time per request over HTTP', 'x'),
+    ('kvm_js_p50_c1_vs_process', 'kvm against process: JavaScript hello, p50 with one connection', 'x'),
+    ('process_core_js_fresh_us', 'in a core of the process tender, kept busy: JavaScript hello', 'us'),
+    ('kvm_core_js_fresh_us', 'in a core of the kvm tender, kept busy: JavaScript hello', 'us'),
+    ('kvm_core_js_fresh_vs_process', 'the second against the first', 'x'),
+    ('kvm_core_wasm_fresh_vs_process', 'the same of Wasm hello', 'x'),
+    ('kvm_wasm_compute_vs_process', 'kvm against process: speed of the worst of six Wasm kernels', 'x'),
+    ('process_steady_call_us', 'process: one call after the other, from the host and back', 'us'),
+    ('kvm_steady_call_us', 'kvm: the same; the core sleeps and is woken where the host does not poll', 'us'),
+    ('kvm_doorbell_us', 'kvm: a number to the core and back, both sides polling', 'us'),
+    ('process_doorbell_us', 'process: the same', 'us'),
+    ('kvm_snapshot_start_ms', 'kvm: a new worker from the snapshot, until it has answered its first JavaScript call', 'ms'),
+    ('process_fork_start_ms', 'process: a new worker from the zygote, until the same', 'ms'),
+    ('crun_first_answer_ms', '`crun`: a container of one static program, until it has answered', 'ms'),
+    ('crun_node_first_answer_ms', '`crun`: a container of a node server, until it has answered over HTTP', 'ms'),
+    ('crun_python_first_answer_ms', '`crun`: the same of a python3 server', 'ms'),
+    ('microvm_kvm_first_answer_ms', 'QEMU microvm under KVM, Debian cloud kernel, static init, until it has answered', 'ms'),
+    ('microvm_tcg_first_answer_ms', 'the same, QEMU emulating', 'ms'),
+    ('kvm_start_vs_crun', 'kvm: first answer of a new worker, against the static container', 'x'),
+    ('kvm_cold_boot_ms', 'kvm: from nothing to a snapshot that workers start from', 'ms'),
+    ('process_cold_boot_ms', 'process: from nothing to a zygote that workers start from', 'ms'),
+    ('kvm_idle_private_mib', 'kvm: private memory of an idle new worker', 'MiB'),
+    ('kvm_served_private_mib', 'kvm: the same, idle after its first JavaScript call', 'MiB'),
+    ('process_idle_private_mib', 'process: private memory of an idle new worker', 'MiB'),
+    ('tcb_lines_core', 'lines: core, and what host and client share with it', ''),
+    ('tcb_lines_process', 'lines: process tender, both sides', ''),
+    ('tcb_lines_kvm', 'lines: kvm tender: shim with its ring 3, and host side', ''),
     ('growth_fraction', 'growth of memory over 1e6 requests (`make soak`)', '%'),
 )
 
@@ -64,15 +93,25 @@ def text(value, unit):
     return f'{value:.3g} {unit}'.rstrip() if abs(value) < 1000 else f'{value:.0f} {unit}'.rstrip()
 
 
-def row(name, what, unit, value):
+def spread(figures, name, unit):
+    """Least and most of the rounds, where the run tells them."""
+    ends = figures.get(f'{name}_min'), figures.get(f'{name}_max')
+    return '' if None in ends else f' ({text(ends[0], unit)} to {text(ends[1], unit)})'
+
+
+def row(figures, name, what, unit):
+    value = figures.get(name)
     comparison, target = GOALS.get(name, ('', None))
     goal = '' if target is None else f'{comparison} {text(target, unit)}'
+    if isinstance(value, str):
+        words = ' '.join(value.split()).replace('|', '/')
+        return f'| {what} | `{name}` | {goal} | {words} | |'
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return f'| {what} | `{name}` | {goal} | not measured | |'
     reached = '' if target is None else 'no'
     if target is not None and (value >= target if comparison == '>=' else value <= target):
         reached = 'yes'
-    return f'| {what} | `{name}` | {goal} | {text(value, unit)} | {reached} |'
+    return f'| {what} | `{name}` | {goal} | {text(value, unit)}{spread(figures, name, unit)} | {reached} |'
 
 
 def table(figures):
@@ -80,7 +119,7 @@ def table(figures):
     if fresh and reused:
         figures.setdefault('js_fresh_vs_reused', fresh / reused)
     lines = ['| figure | name in bench.json | target | measured | reached |', '|---|---|---|---|---|']
-    return '\n'.join(lines + [row(*each, figures.get(each[0])) for each in FIGURES]) + '\n'
+    return '\n'.join(lines + [row(figures, *each) for each in FIGURES]) + '\n'
 
 
 def write(rows):

@@ -26,7 +26,7 @@ run() { # name, command...
     local name=$1 out status p=0 f=0 s=0 start=$SECONDS
     shift
     out=$log/$(echo "$name" | tr '/ ' '__').log
-    timeout -k 5 "${TEST_TIMEOUT:-900}" "$@" >"$out" 2>&1 </dev/null
+    timeout -k 5 "${TEST_TIMEOUT:-3600}" "$@" >"$out" 2>&1 </dev/null
     status=$?
     local line
     line=$(grep -E '^([A-Za-z0-9_-]+: )?[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)

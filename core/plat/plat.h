@@ -63,10 +63,19 @@ struct plat_image {
 };
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
 bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);
+/* Of `count` pages: page number pages[i] of `from`, in this order. */
+bool plat_image_gather(struct plat_image *image, const uint8_t *from, const uint32_t *pages,
+                       size_t count);
 void plat_image_destroy(struct plat_image *image);
+/* Its pages are where mappings can share them, as far as that is possible here. */
+bool plat_image_is_shared(const struct plat_image *image);
 /* Maps it private at `at` (inside a reservation), dropping what was there: PLAT_READ, or
  * PLAT_READ_WRITE where some of it is to be changed first. */
 bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access);
+
+/* Before the fork: memory that is written while this is on, a copy will write soon after its start.
+ * A hint: where starting a copy is dear, it is made ready for that. */
+void plat_note_writes(bool on);
 
 /* --- write faults and pre-emption; handlers run on a signal stack: no allocation, no locks --- */
 /* A write to a read-only page at `address`. True: made writable, go on. False: a fault of the core.

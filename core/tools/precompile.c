@@ -1,13 +1,39 @@
 /*
- * precompile.c - build tool: compiles a runtime with the engine it will run under, writes the
- * native code and, where asked, the memory after its initialisation. Same input, same output bytes;
- * never part of the core.
+ * precompile.c - build tool: compiles a runtime with the engine it will run under and writes the
+ * native code and, where asked, its memory after its start; warms JavaScript up and writes which
+ * pages of its memory are hot. Same input, same output bytes; never part of the core.
  */
+#include "core.h"
 #include "engine/engine.h"
+#include "plat/linux/linux.h"
 #include "runtime.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static int write_file(const char *path, const uint8_t *bytes, size_t size)
+{
+    FILE *out = fopen(path, "wb");
+    bool written = out && fwrite(bytes, 1, size, out) == size;
+    if (!out || fclose(out) != 0 || !written) {
+        perror(path);
+        return 74;
+    }
+    return 0;
+}
+
+static int warm_up(const char *path)
+{
+    const char *why = plat_linux_prepare();
+    if (why || !core_prepare(&why)) {
+        (void)fprintf(stderr, "precompile: %s\n", why);
+        return 70;
+    }
+    size_t size;
+    const uint8_t *heat = runtime_heat(&size);
+    return write_file(path, heat, size);
+}
 
 static uint8_t *read_file(const char *path, size_t *size)
 {
@@ -19,6 +45,7 @@ static uint8_t *read_file(const char *path, size_t *size)
     if (in)
         (void)fclose(in);
     if (!whole) {
+        perror(path);
         free(bytes);
         return NULL;
     }
@@ -26,44 +53,38 @@ static uint8_t *read_file(const char *path, size_t *size)
     return bytes;
 }
 
-static int write_file(const char *path, const uint8_t *bytes, size_t size)
+/* image_path: NULL, its start is not run. */
+static int compile(const char *path, const char *code_path, const char *image_path)
 {
-    FILE *out = fopen(path, "wb");
-    bool written = out && fwrite(bytes, 1, size, out) == size;
-    if (out && fclose(out) == 0 && written)
-        return 0;
-    perror(path);
-    return 74;
+    char why[512] = "";
+    uint8_t *code = NULL, *image = NULL;
+    size_t size = 0, code_size = 0, image_size = 0;
+    uint8_t *wasm = read_file(path, &size);
+    if (!wasm)
+        return 66;
+    tfaas_status_t status = engine_start(why, sizeof why);
+    if (status == TFAAS_OK)
+        status = runtime_build((struct span){wasm, size}, &code, &code_size,
+                               image_path ? &image : NULL, &image_size, why, sizeof why);
+    free(wasm);
+    if (status != TFAAS_OK) {
+        (void)fprintf(stderr, "precompile: %s: %s\n", path, why);
+        return tfaas_status_exit(status);
+    }
+    int failed = write_file(code_path, code, code_size);
+    if (!failed && image_path)
+        failed = write_file(image_path, image, image_size);
+    free(code);
+    free(image);
+    return failed;
 }
 
 int main(int argc, char **argv)
 {
-    char why[512] = "";
-    struct span wasm = {NULL, 0};
-    uint8_t *code = NULL, *image = NULL;
-    size_t code_size = 0, image_size = 0;
-    if (argc != 3 && argc != 4) {
-        (void)fprintf(stderr, "usage: precompile WASM CODE [IMAGE]\n");
-        return 64;
-    }
-    wasm.data = read_file(argv[1], &wasm.size);
-    if (!wasm.data) {
-        perror(argv[1]);
-        return 66;
-    }
-    tfaas_status_t status = engine_start(why, sizeof why);
-    if (status == TFAAS_OK)
-        status = runtime_build(wasm, &code, &code_size, argc == 4 ? &image : NULL, &image_size, why,
-                               sizeof why);
-    if (status != TFAAS_OK) {
-        (void)fprintf(stderr, "precompile: %s: %s\n", argv[1], why);
-        return tfaas_status_exit(status);
-    }
-    int result = write_file(argv[2], code, code_size);
-    if (result == 0 && argc == 4)
-        result = write_file(argv[3], image, image_size);
-    free(code);
-    free(image);
-    free((void *)wasm.data);
-    return result;
+    if ((argc == 4 || argc == 5) && strcmp(argv[1], "code") == 0)
+        return compile(argv[2], argv[3], argc == 5 ? argv[4] : NULL);
+    if (argc == 3 && strcmp(argv[1], "heat") == 0)
+        return warm_up(argv[2]);
+    (void)fprintf(stderr, "usage: precompile code WASM CODE [IMAGE] | precompile heat OUT\n");
+    return 64;
 }

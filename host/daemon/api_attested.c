@@ -112,10 +112,12 @@ static void on_done(struct keeper_wait *wait, tfaas_status_t status, struct span
 }
 
 /* NULL after it has replied. */
-static struct asked *ask(struct call *call, const char *type, bool keys)
+static struct asked *ask(struct call *call, const struct namespace *ns, const char *type, bool keys)
 {
-    if (!call->daemon->keeper) {
-        call_problem(call, 503, NULL, "this server has no source of evidence (evidence = none)");
+    if (!ns->tended->keeper) {
+        const char *why = ns->tended->hub.unavailable;
+        call_problem(call, 503, NULL, "%s",
+                     why ? why : "this server has no source of evidence (evidence = none)");
         return NULL;
     }
     struct asked *a = calloc(1, sizeof *a);
@@ -147,17 +149,6 @@ static bool read_nonce(struct call *call, uint8_t nonce[STATEMENT_NONCE_MAX], si
     return false;
 }
 
-void api_evidence(struct call *call)
-{
-    uint8_t nonce[STATEMENT_NONCE_MAX];
-    size_t size;
-    if (!read_nonce(call, nonce, &size))
-        return;
-    struct asked *a = ask(call, "application/vnd.tfaas.evidence+json", false);
-    if (a)
-        keeper_evidence(call->daemon->keeper, (struct span){nonce, size}, &a->wait);
-}
-
 static struct namespace *read_namespace(struct call *call)
 {
     char name[128] = "";
@@ -172,18 +163,31 @@ static struct namespace *read_namespace(struct call *call)
     return ns;
 }
 
+/* Of the keeper whose leases the namespace's workers have. */
+void api_evidence(struct call *call)
+{
+    uint8_t nonce[STATEMENT_NONCE_MAX];
+    size_t size;
+    if (!read_nonce(call, nonce, &size))
+        return;
+    struct namespace *ns = read_namespace(call);
+    struct asked *a = ns ? ask(call, ns, "application/vnd.tfaas.evidence+json", false) : NULL;
+    if (a)
+        keeper_evidence(ns->tended->keeper, (struct span){nonce, size}, &a->wait);
+}
+
 /* A namespace with functions has a worker, or gets one now. */
 static void ask_domain(struct call *call, const char *type, bool keys)
 {
     struct tfaas_error error = {.text = ""};
     struct namespace *ns = read_namespace(call);
-    struct asked *a = ns ? ask(call, type, keys) : NULL;
+    struct asked *a = ns ? ask(call, ns, type, keys) : NULL;
     if (!a)
         return;
     bool serves = ns->function_count > 0;
     if (serves && !core_link_up(ns->link) && core_function_load(ns->link, NULL, &error) != TFAAS_OK)
         daemon_log("core of %s: %s", ns->name, error.text);
-    keeper_domain(call->daemon->keeper, ns->name, serves, &a->wait);
+    keeper_domain(ns->tended->keeper, ns->name, serves, &a->wait);
 }
 
 void api_domain(struct call *call)
@@ -202,15 +206,15 @@ bool api_gateway_route(struct call *call)
     return ns && sealed_route(call, ns->name);
 }
 
-json_t *api_evidence_info(struct daemon *d)
+json_t *api_evidence_info(const struct tended *t)
 {
     struct keeper_numbers n;
     char hex[2 * sizeof n.measurement + 1];
-    if (!d->keeper)
+    if (!t->keeper)
         return json_pack("{s:s}", "source", "none");
-    keeper_numbers(d->keeper, &n);
+    keeper_numbers(t->keeper, &n);
     (void)sodium_bin2hex(hex, sizeof hex, n.measurement, sizeof n.measurement);
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:b,s:b}", "source", keeper_source(d->keeper),
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:b,s:b}", "source", keeper_source(t->keeper),
                      "measurement", hex, "epoch", (json_int_t)n.epoch, "quotes_fetched",
                      (json_int_t)n.fetched, "leases", (json_int_t)n.leases, "keeper", n.active,
                      "standby", n.standby);

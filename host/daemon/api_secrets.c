@@ -227,13 +227,20 @@ static void put_namespace(struct call *call, bool create)
         json_decref(body);
         return;
     }
+    struct tended *tended = NULL;
+    struct namespace *ns = registry_namespace(d, name);
     if (!api_string_map(annotations) || !api_string_map(labels))
         call_error(call, 400, "annotations, labels: objects of strings are expected");
+    else if (!(tended = tended_wanted(d, annotations, &error)))
+        call_fail(call, &error);
+    else if (tended_start(tended, &error) != TFAAS_OK)
+        call_error(call, 409, "namespace %s: %s", name, error.text);
     else if (store_put_namespace(d->store, name, json_is_object(annotations) ? annotations : NULL,
                                  json_is_object(labels) ? labels : NULL, create,
                                  &error) != TFAAS_OK)
         call_fail(call, &error);
-    else if (!registry_namespace(d, name) && !registry_add_namespace(d, name))
+    else if (ns ? registry_tend(d, ns, tended, &error) != TFAAS_OK
+                : !registry_add_namespace(d, name, tended))
         call_error(call, 507, "out of memory: the namespace is served after a restart");
     else
         call_reply_empty(call, create ? 201 : 202);

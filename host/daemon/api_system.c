@@ -14,16 +14,52 @@ void api_healthz(struct call *call)
     call_reply_empty(call, 200);
 }
 
+static json_t *tender_info(const struct tended *t)
+{
+    const struct daemon *d = t->daemon;
+    json_t *names = json_array();
+    struct namespace *ns;
+    TAILQ_FOREACH(ns, &d->registry.namespaces, entry)
+    {
+        if (ns->tended == t)
+            (void)json_array_append_new(names, json_string(ns->name));
+    }
+    json_t *info = json_pack("{s:s,s:b,s:b,s:o}", "name", t->ops->name, "default", t == d->standard,
+                             "running", t->hub.unavailable == NULL, "namespaces", names);
+    if (t->why[0] && t->hub.unavailable)
+        (void)json_object_set_new(info, "unavailable", json_string(t->why));
+    if (!t->hub.unavailable) {
+        (void)json_object_set_new(info, "layers", json_string(t->layers));
+        (void)json_object_set_new(info, "evidence", api_evidence_info(t));
+    }
+    return info;
+}
+
+/* Also those that no namespace uses. What is stored and names no tender here is last, without a
+ * name. */
+static json_t *tenders_info(const struct daemon *d)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < d->tended_count; i++) {
+        json_t *info = tender_info(&d->tended[i]);
+        if (&d->tended[i] != d->unknown || json_array_size(json_object_get(info, "namespaces")))
+            (void)json_array_append(list, info);
+        json_decref(info);
+    }
+    return list;
+}
+
 void api_info(struct call *call)
 {
+    const struct tended *t = call->daemon->standard;
     struct utsname u;
     const char *arch = uname(&u) == 0 ? u.machine : "unknown";
     json_t *version = json_pack("{s:s,s:s,s:s}", "release", TFAAS_VERSION, "sha", TFAASD_COMMIT,
                                 "commit_message", "");
     json_t *provider =
-        json_pack("{s:s,s:s,s:O,s:s,s:s,s:o}", "provider", "tfaas", "orchestration", "tfaas",
-                  "version", version, "tender", call->daemon->tender_ops->name, "layers",
-                  call->daemon->layers, "evidence", api_evidence_info(call->daemon));
+        json_pack("{s:s,s:s,s:O,s:s,s:s,s:o,s:o}", "provider", "tfaas", "orchestration", "tfaas",
+                  "version", version, "tender", t->ops->name, "layers", t->layers, "evidence",
+                  api_evidence_info(t), "tenders", tenders_info(call->daemon));
     if (call->daemon->config.behind_gateway) { /* the gateway makes the outer object */
         json_decref(version);
         call_reply_json(call, 200, provider);
@@ -214,7 +250,7 @@ static ssize_t read_logs(void *env, uint64_t position, char *to, size_t most)
     if (left == 0) {
         const struct daemon *d = call->daemon;
         if (!call->follower.log || d->stopping ||
-            d->hub.now_ns - call->start_ns > d->config.write_timeout_ns)
+            d->now_ns - call->start_ns > d->config.write_timeout_ns)
             return call_end_stream(call, true);
         call_suspend(call);
         return 0;

@@ -33,9 +33,9 @@ static void look(struct function *f, uint64_t passed_ns)
 
 void autoscale_look(struct daemon *d)
 {
-    uint64_t passed = d->hub.now_ns - d->scaled_ns;
+    uint64_t passed = d->now_ns - d->scaled_ns;
     struct function *f;
-    d->scaled_ns = d->hub.now_ns;
+    d->scaled_ns = d->now_ns;
     d->scale_due = false;
     TAILQ_FOREACH(f, &d->registry.functions, entry)
     look(f, passed);

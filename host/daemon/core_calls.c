@@ -427,7 +427,8 @@ tfaas_status_t core_call_start(struct core_link *link, struct core_call *call,
     call->function = function;
     call->state = CORE_CALL_NEW;
     tfaas_status_t status = link_up(link, error);
-    if (status != TFAAS_OK && (status != TFAAS_UNAVAILABLE || link->backoff_ns > NS_PER_S))
+    if (status != TFAAS_OK &&
+        (status != TFAAS_UNAVAILABLE || link->backoff_ns > NS_PER_S || link->hub->unavailable))
         return status;
     if (status == TFAAS_OK) {
         if (function && !link->draining)

@@ -59,6 +59,7 @@ struct core_link {
     struct watch bell, exit;
     bool ready, is_awake, closing, doomed, due;
     bool draining; /* nothing new is sent to this core */
+    bool retiring; /* closed when nothing runs in it any more */
     uint64_t drain_until_ns;
     char doom[256];
     struct core_slot slots[TFAAS_INFLIGHT_MAX];

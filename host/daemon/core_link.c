@@ -84,6 +84,8 @@ static void back_off(struct core_link *link, bool stable)
 tfaas_status_t link_up(struct core_link *link, struct tfaas_error *error)
 {
     struct core_hub *hub = link->hub;
+    if (hub->unavailable)
+        return error_set(error, TFAAS_UNAVAILABLE, "%s", hub->unavailable);
     if (link->state == LINK_UP)
         return link->doomed ? error_set(error, TFAAS_UNAVAILABLE, "core is being restarted")
                             : TFAAS_OK;
@@ -228,10 +230,33 @@ void core_link_restart(struct core_link *link, const char *reason)
     link_awake(link);
 }
 
+void core_link_retire(struct core_link *link, struct core_link *successor)
+{
+    struct core_call *call;
+    TAILQ_FOREACH(call, &link->queue, entry)
+    {
+        call->link = successor;
+    }
+    TAILQ_CONCAT(&successor->queue, &link->queue, entry);
+    successor->queued += link->queued;
+    successor->hub->work += link->queued;
+    link->hub->work -= link->queued;
+    link->queued = 0;
+    link->retiring = true;
+    link_awake(link);
+    link_awake(successor);
+}
+
+static bool retired(const struct core_link *link)
+{
+    return link->retiring && (link->state == LINK_DOWN ||
+                              (link->free_count == TFAAS_INFLIGHT_MAX && link->loading == 0));
+}
+
 /* Nothing runs in it any more, or it may not run longer. The queue goes on in the next core. */
 static bool drained(const struct core_link *link)
 {
-    return link->draining && !link->doomed &&
+    return link->draining && !link->doomed && !link->retiring &&
            ((link->free_count == TFAAS_INFLIGHT_MAX && link->loading == 0) ||
             link->hub->now_ns > link->drain_until_ns);
 }
@@ -351,7 +376,7 @@ bool core_hub_run(struct core_hub *hub)
         else if (link->state == LINK_UP && !link->closing && drained(link))
             link_replace(link);
         deliver_ended(link);
-        if (link->closing)
+        if (link->closing || retired(link))
             link_free(link);
     }
     return more;
@@ -373,6 +398,18 @@ bool core_hub_sleep(struct core_hub *hub)
         TAILQ_REMOVE(&hub->awake, link, awake_entry);
     }
     return true;
+}
+
+/* Time in which this process did not run is none that a core was slow in: what it said meanwhile
+ * has not been read yet. */
+static void forgive(struct core_link *link, uint64_t away_ns)
+{
+    uint64_t *const since[] = {&link->launched_ns, &link->progress_ns, &link->asked_ns};
+    const uint64_t now = link->hub->now_ns;
+    for (size_t i = 0; i < sizeof since / sizeof *since; i++)
+        *since[i] = now - *since[i] > away_ns ? *since[i] + away_ns : now;
+    for (uint32_t i = 0; i < TFAAS_INFLIGHT_MAX; i++)
+        link->slots[i].backstop_ns += away_ns;
 }
 
 static void tick_up(struct core_link *link)
@@ -418,8 +455,14 @@ static void tick_waiting(struct core_link *link)
 void core_hub_tick(struct core_hub *hub)
 {
     struct core_link *link;
+    const int due_ms = core_hub_timeout_ms(hub);
+    const uint64_t late = hub->ticked_ns + CORE_TICKS_MISSED * (uint64_t)due_ms * NS_PER_MS;
+    const bool away = hub->ticked_ns && due_ms > 0 && hub->now_ns > late;
+    hub->ticked_ns = hub->now_ns;
     TAILQ_FOREACH(link, &hub->links, entry)
     {
+        if (link->state == LINK_UP && away)
+            forgive(link, hub->now_ns - late);
         if (link->state == LINK_UP)
             tick_up(link);
         if (link->queued) {

@@ -102,11 +102,13 @@ TAILQ_HEAD(core_link_list, core_link);
 struct core_hub {
     const struct tender_ops *ops;
     struct tender *tender;
+    const char *unavailable; /* why no core can be launched; NULL: one can */
     struct loop *loop;
     const struct core_owner *owner;
     uint64_t function_idle_ns;
     uint32_t queue_max;
-    uint64_t now_ns; /* CLOCK_MONOTONIC, set by the loop once per turn */
+    uint64_t now_ns;    /* CLOCK_MONOTONIC, set by the loop once per turn */
+    uint64_t ticked_ns; /* of the last core_hub_tick */
     struct core_link_list links;
     struct core_link_list awake; /* links that may have messages, see core_hub_run */
     uint32_t links_up, work;     /* cores alive; calls and loads under way in all of them */
@@ -121,7 +123,8 @@ void core_hub_init(struct core_hub *hub, const struct tender_ops *ops, struct te
 bool core_hub_run(struct core_hub *hub);
 /* Announces sleep to every core. False: something arrived meanwhile, run again. */
 bool core_hub_sleep(struct core_hub *hub);
-/* Deadlines, idle times, back-off; to be called every core_hub_timeout_ms. */
+/* Deadlines, idle times, back-off; to be called every core_hub_timeout_ms. Where it comes much
+ * later, this process was kept from running, and no core is judged by that time. */
 void core_hub_tick(struct core_hub *hub);
 int core_hub_timeout_ms(const struct core_hub *hub); /* -1: never */
 void core_hub_close(struct core_hub *hub);
@@ -142,6 +145,9 @@ void core_link_kill(struct core_link *link, const char *reason);
  * one.
  */
 void core_link_restart(struct core_link *link, const char *reason);
+/* Its domain is served by `successor` from now on, perhaps of another hub: what waits goes there,
+ * what runs ends here, then the link is gone. Every function was forgotten before. */
+void core_link_retire(struct core_link *link, struct core_link *successor);
 /* Ends the core; calls still there get `end` with CORE_LOST first. Allowed in callbacks. */
 void core_link_close(struct core_link *link);
 bool core_link_up(const struct core_link *link);

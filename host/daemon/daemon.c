@@ -218,92 +218,6 @@ static tfaas_status_t put_sample(struct daemon *d, struct tfaas_error *error)
     return status == TFAAS_OK ? status : error_wrap(error, "cannot keep the sample function");
 }
 
-/* By name; "": the first; "auto": from the end of the list the first that works here. */
-static tfaas_status_t choose_tender(struct daemon *d, const struct tender_ops *const *tenders,
-                                    struct tfaas_error *error)
-{
-    char why[1000];
-    size_t count = 0;
-    while (tenders[count])
-        count++;
-    bool automatic = strcmp(d->config.tender, "auto") == 0;
-    for (size_t i = count; i-- > 0;) {
-        bool take = d->config.tender[0] == 0
-                        ? i == 0
-                        : strcmp(tenders[i]->name, d->config.tender) == 0 ||
-                              (automatic && (i == 0 || tenders[i]->probe(why, sizeof why)));
-        if (take) {
-            d->tender_ops = tenders[i];
-            return TFAAS_OK;
-        }
-    }
-    return error_set(error, TFAAS_BAD_REQUEST, "--tender: unknown tender \"%s\"", d->config.tender);
-}
-
-static tfaas_status_t open_tender(struct daemon *d, struct tfaas_error *error)
-{
-    const struct tender_options options = {.core_path = d->config.core_path,
-                                           .allow_weaker_sandbox = d->config.allow_weaker_sandbox,
-                                           .worker_memory_max = d->config.worker_memory_max};
-    char why[1000] = "";
-    if (!d->tender_ops->probe(why, sizeof why)) {
-        if (!d->config.allow_weaker_sandbox)
-            return error_set(error, TFAAS_UNAVAILABLE,
-                             "the cage cannot be built here:\n%.380s\n(start anyway with "
-                             "--allow-weaker-sandbox)",
-                             why);
-        daemon_log("the cage is weaker than it should be: %s", why);
-    }
-    return d->tender_ops->start(&options, &d->tender, d->layers, sizeof d->layers, error);
-}
-
-/* --- the keeper --- */
-
-static tfaas_status_t load_keeper(void *owner, uint8_t **state, size_t *size,
-                                  struct tfaas_error *error)
-{
-    struct daemon *d = owner;
-    return store_get_keeper_state(d->store, state, size, error);
-}
-
-static tfaas_status_t save_keeper(void *owner, const uint8_t *state, size_t size,
-                                  struct tfaas_error *error)
-{
-    struct daemon *d = owner;
-    return store_put_keeper_state(d->store, state, size, error);
-}
-
-static tfaas_status_t open_keeper(struct daemon *d, struct tfaas_error *error)
-{
-    uint8_t report_root[32];
-    const char *wanted = d->config.evidence;
-    struct keeper_options options = {.hub = &d->hub,
-                                     .env = &d->evidence,
-                                     .keepers = (unsigned)d->config.keepers,
-                                     .owner = d,
-                                     .load = load_keeper,
-                                     .save = save_keeper,
-                                     .log = daemon_log};
-    if (strcmp(wanted, "none") == 0)
-        return TFAAS_OK;
-    evidence_env_init(&d->evidence);
-    tfaas_status_t status = store_root_seed(d->store, d->evidence.root_seed, error);
-    if (d->tender_ops->identity)
-        d->tender_ops->identity(d->tender, d->evidence.measurement, report_root);
-    if (status == TFAAS_OK)
-        status = evidence_choose(wanted, &d->evidence, &options.source, error);
-    if (status != TFAAS_OK)
-        return status;
-    d->keeper = keeper_open(&options);
-    if (!d->keeper)
-        return error_set(error, TFAAS_NO_SPACE, "out of memory");
-    daemon_log("evidence: %s%s", options.source->name,
-               options.source == &evidence_simulated
-                   ? ": it proves nothing, clients refuse it that do not ask for it"
-                   : "");
-    return TFAAS_OK;
-}
-
 static tfaas_status_t start(struct daemon *d, struct tfaas_error *error)
 {
     if (!loop_open(&d->loop))
@@ -316,16 +230,10 @@ static tfaas_status_t start(struct daemon *d, struct tfaas_error *error)
         status = build_prepare(d->build_dir, error);
     if (status == TFAAS_OK)
         status = put_sample(d, error);
-    if (status == TFAAS_OK)
-        status = open_tender(d, error);
-    if (status != TFAAS_OK)
-        return status;
-    core_hub_init(&d->hub, d->tender_ops, d->tender, &d->loop, &daemon_core_owner);
-    d->hub.function_idle_ns = d->config.idle_timeout_ns;
-    d->hub.queue_max = (uint32_t)d->config.queue_max;
     logs_init(&d->logs);
     TAILQ_INIT(&d->deploys);
-    status = open_keeper(d, error);
+    if (status == TFAAS_OK)
+        status = tended_start(d->standard, error);
     if (status != TFAAS_OK)
         return status;
     if (!registry_open(d, error))
@@ -336,11 +244,6 @@ static tfaas_status_t start(struct daemon *d, struct tfaas_error *error)
 
 /* --- the loop --- */
 
-static int earlier(int a, int b)
-{
-    return a < 0 ? b : b < 0 || a < b ? a : b;
-}
-
 /* How long nothing is due; 0: libmicrohttpd wants to run now. */
 static int wait_ms(struct daemon *d, uint64_t now)
 {
@@ -349,26 +252,22 @@ static int wait_ms(struct daemon *d, uint64_t now)
         d->mhd_due = true;
         return 0;
     }
-    wait = earlier(wait, core_hub_timeout_ms(&d->hub));
-    if (d->keeper)
-        wait = earlier(wait, keeper_timeout_ms(d->keeper));
+    wait = loop_earlier(wait, tended_timeout_ms(d));
     if (d->connection_count)
-        wait = earlier(wait, d->calls ? 250 : 1000);
+        wait = loop_earlier(wait, d->calls ? 250 : 1000);
     if (d->scale_due)
-        wait = earlier(wait, SCALE_NS / NS_PER_MS);
+        wait = loop_earlier(wait, SCALE_NS / NS_PER_MS);
     if (d->stopping)
-        wait = earlier(wait, now >= d->stop_at_ns ? 0 : 50);
+        wait = loop_earlier(wait, now >= d->stop_at_ns ? 0 : 50);
     return wait;
 }
 
 static void timers(struct daemon *d, uint64_t *ticked, uint64_t *swept)
 {
-    uint64_t now = d->hub.now_ns;
+    uint64_t now = d->now_ns;
     if (now - *ticked >= TICK_NS) {
         *ticked = now;
-        core_hub_tick(&d->hub);
-        if (d->keeper)
-            keeper_tick(d->keeper);
+        tended_tick(d);
     }
     if (now - d->scaled_ns >= SCALE_NS)
         autoscale_look(d);
@@ -383,15 +282,16 @@ static bool run(struct daemon *d)
     uint64_t ticked = 0, swept = 0;
     d->mhd_due = true;
     for (unsigned turn = 0;; turn++) {
-        uint64_t now = d->hub.now_ns = loop_now_ns();
+        uint64_t now = loop_now_ns();
+        tended_now(d, now);
         timers(d, &ticked, &swept);
-        bool more = core_hub_run(&d->hub);
+        bool more = tended_run(d);
         if (d->mhd_due)
             http_run(d);
         if (d->stopping && (d->calls == 0 || now >= d->stop_at_ns))
             return true;
         int wait = more || d->mhd_due ? 0 : wait_ms(d, now);
-        if (wait && !core_hub_sleep(&d->hub))
+        if (wait && !tended_sleep(d))
             wait = 0;
         /* While there is work, the descriptors need not be asked every time. */
         if (wait == 0 && turn % 8)
@@ -406,18 +306,9 @@ static bool run(struct daemon *d)
 static void stop(struct daemon *d)
 {
     http_close(d);
-    if (d->keeper)
-        keeper_stop(d->keeper);
-    if (d->hub.ops) {
-        registry_close(d);
-        core_hub_close(&d->hub);
-    }
-    if (d->keeper)
-        keeper_free(d->keeper);
-    d->keeper = NULL;
-    sodium_memzero(d->evidence.root_seed, sizeof d->evidence.root_seed);
-    if (d->tender)
-        d->tender_ops->stop(d->tender);
+    tended_quiet(d);
+    registry_close(d);
+    tended_stop(d);
     if (d->store)
         store_close(d->store);
     loop_close(&d->loop);
@@ -443,7 +334,7 @@ int daemon_main(int argc, char **argv, const struct tender_ops *const *tenders)
     d.listen_fd = -1;
     tfaas_status_t status = configure(&d.config, &arguments, &error);
     if (status == TFAAS_OK)
-        status = choose_tender(&d, tenders, &error);
+        status = tended_init(&d, tenders, &daemon_core_owner, &error);
     if (status == TFAAS_OK)
         status = start(&d, &error);
     if (status != TFAAS_OK) {
@@ -452,8 +343,8 @@ int daemon_main(int argc, char **argv, const struct tender_ops *const *tenders)
         return tfaas_status_exit(status);
     }
     daemon_log("version %s serves on %s:%s, tender %s (%s), %u functions", TFAAS_VERSION,
-               d.config.listen_host, d.config.listen_port, d.tender_ops->name, d.layers,
-               d.registry.function_count);
+               d.config.listen_host, d.config.listen_port, d.standard->ops->name,
+               d.standard->layers, d.registry.function_count);
     bool good = run(&d);
     stop(&d);
     daemon_log("stopped");

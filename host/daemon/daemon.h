@@ -31,6 +31,7 @@ TAILQ_HEAD(deploy_list, deploy);
 struct namespace
 {
     char name[64];
+    struct tended *tended; /* whose cores serve it, and nobody else's */
     struct core_link *link;
     uint32_t function_count;
     TAILQ_ENTRY(namespace) entry;
@@ -75,6 +76,7 @@ struct connection {
     int fd;
     struct call *call; /* being served, NULL: waits for a request */
     uint64_t since_ns; /* when it began to wait */
+    bool refused;      /* has its last answer: the next sweep ends it */
     TAILQ_ENTRY(connection) entry;
 };
 TAILQ_HEAD(connection_list, connection);
@@ -133,6 +135,23 @@ struct call {
     struct log_follower follower;
 };
 
+/* --- tended.c: the tenders --- */
+
+#define TENDERS_MAX       4u
+#define TENDER_ANNOTATION "com.tfaas.tender" /* of a namespace */
+
+/* A tender, and what it launched when it is in use. */
+struct tended {
+    struct daemon *daemon;
+    const struct tender_ops *ops;
+    struct tender *tender; /* NULL: not started */
+    char layers[256];      /* the walls that are up */
+    char why[480];         /* why it is not started */
+    struct core_hub hub;
+    struct evidence_env evidence;
+    struct keeper *keeper; /* NULL: not started, or evidence = none */
+};
+
 struct daemon {
     struct config config;
     struct loop loop;
@@ -142,12 +161,10 @@ struct daemon {
     bool mhd_due, stopping;
     uint64_t stop_at_ns;
     struct store *store;
-    const struct tender_ops *tender_ops;
-    struct tender *tender;
-    char layers[256];
-    struct core_hub hub;
-    struct evidence_env evidence;
-    struct keeper *keeper; /* NULL: evidence = none */
+    struct tended tended[TENDERS_MAX], *standard; /* of namespaces that name none */
+    struct tended *unknown; /* of stored ones that name another than there is: never started */
+    size_t tended_count;
+    uint64_t now_ns; /* CLOCK_MONOTONIC, once per turn of the loop */
     uint64_t sealed_outcomes[TFAAS_STATUS_COUNT];
     struct registry registry;
     struct logs logs;
@@ -162,6 +179,24 @@ struct daemon {
     char build_dir[600];
 };
 
+/* tended.c */
+/* BAD_REQUEST: the configuration names a tender that is not there. Starts nothing. */
+tfaas_status_t tended_init(struct daemon *d, const struct tender_ops *const *tenders,
+                           const struct core_owner *owner, struct tfaas_error *error);
+struct tended *tended_of(struct core_hub *hub);
+/* The one that a namespace's annotations ask for. NULL: an unknown one, named in `error`. */
+struct tended *tended_wanted(struct daemon *d, const json_t *annotations,
+                             struct tfaas_error *error);
+/* Unless it runs: tender and keepers. UNAVAILABLE: why not, in words; they are in t->why too. */
+tfaas_status_t tended_start(struct tended *t, struct tfaas_error *error) TFAAS_MUST_USE;
+void tended_now(struct daemon *d, uint64_t now_ns);
+bool tended_run(struct daemon *d); /* core_hub_run of all, and so on */
+bool tended_sleep(struct daemon *d);
+void tended_tick(struct daemon *d);
+int tended_timeout_ms(const struct daemon *d);
+void tended_quiet(struct daemon *d); /* keepers are asked nothing more */
+void tended_stop(struct daemon *d);
+
 /* registry.c */
 bool registry_open(struct daemon *d, struct tfaas_error *error);
 void registry_close(struct daemon *d);
@@ -169,7 +204,11 @@ void registry_close(struct daemon *d);
 struct function *registry_find(struct daemon *d, const char *key, size_t size);
 struct function *registry_find2(struct daemon *d, const char *name, const char *ns);
 struct namespace *registry_namespace(struct daemon *d, const char *ns);
-struct namespace *registry_add_namespace(struct daemon *d, const char *ns);
+struct namespace *registry_add_namespace(struct daemon *d, const char *ns, struct tended *tended);
+/* From now on its calls go to cores of that tender; what runs in the old one ends there. NO_SPACE:
+ * nothing changed. */
+tfaas_status_t registry_tend(struct daemon *d, struct namespace *ns, struct tended *tended,
+                             struct tfaas_error *error) TFAAS_MUST_USE;
 void registry_drop_namespace(struct daemon *d, struct namespace *ns);
 /* Starts the cores of namespaces that have functions, so that a first call needs not wait for it.
  */
@@ -279,7 +318,7 @@ void api_evidence(struct call *call);
 void api_domain(struct call *call);
 void api_ohttp_keys(struct call *call);
 bool api_gateway_route(struct call *call); /* POST to the gateway; false after it has replied */
-json_t *api_evidence_info(struct daemon *d);
+json_t *api_evidence_info(const struct tended *t);
 /* api_build.c */
 void api_build(struct call *call);
 void api_package_put(struct call *call);

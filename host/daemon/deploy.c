@@ -283,10 +283,12 @@ static void start_next(struct daemon *d)
         deploy->running = true;
         d->probing++;
         d->probes_waiting--;
-        deploy->link = core_link_open(&d->hub, deploy->candidate->stored.ns);
+        const struct namespace *ns = registry_namespace(d, deploy->candidate->stored.ns);
+        deploy->link = ns ? core_link_open(&ns->tended->hub, ns->name) : NULL;
         tfaas_status_t status =
             deploy->link ? core_function_load(deploy->link, &deploy->candidate->core, &error)
-                         : error_set(&error, TFAAS_NO_SPACE, "out of memory");
+                         : error_set(&error, TFAAS_NO_SPACE, "%s",
+                                     ns ? "out of memory" : "its namespace was deleted");
         if (status == TFAAS_BAD_REQUEST || status == TFAAS_TOO_LARGE) {
             /* The deployment itself: trying again changes nothing. */
             call_fail(deploy->call, &error);

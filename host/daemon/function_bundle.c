@@ -257,14 +257,14 @@ static void on_grants(struct keeper_grants *asked, tfaas_status_t status, const 
 static tfaas_status_t ask_grants(struct function *f, struct function_grants *g,
                                  struct tfaas_error *error)
 {
-    struct daemon *d = f->daemon;
     struct core_link *link = f->deploy ? deploy_link(f->deploy) : f->ns->link;
-    if (!d->keeper)
+    struct keeper *keeper = tended_of(core_link_hub(link))->keeper;
+    if (!keeper)
         return error_set(error, TFAAS_UNAVAILABLE,
                          "what is sealed needs a keeper, and evidence = none");
     g->asked.done = on_grants;
     g->function = f;
-    if (keeper_grant(d->keeper, link, g->headers, g->count, &g->asked) != TFAAS_OK)
+    if (keeper_grant(keeper, link, g->headers, g->count, &g->asked) != TFAAS_OK)
         return error_set(error, TFAAS_NO_SPACE, "out of memory");
     f->grants = g;
     return TFAAS_OK;

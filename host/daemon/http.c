@@ -212,12 +212,37 @@ bool call_query(const struct call *call, const char *name, char *to, size_t capa
 
 /* --- the life of a request --- */
 
+/* More arguments than libmicrohttpd has room for, and it says nothing, nor calls anybody, before
+ * the connection is idle for long. So it is answered here, where nothing else is under way on the
+ * connection, which ends with it. */
+static bool refuse_arguments(struct connection *c, const char *uri)
+{
+    static const char text[] = "the query has more than 384 arguments\n";
+    _Static_assert(HTTP_ARGUMENTS_MAX == 384, "the number in the text");
+    char answer[300];
+    unsigned count = 0;
+    for (const char *at = strchr(uri, '?'); at; at = strchr(at + 1, '&'))
+        count++;
+    if (count <= HTTP_ARGUMENTS_MAX)
+        return false;
+    int size = snprintf(answer, sizeof answer,
+                        "HTTP/1.1 414 URI Too Long\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n"
+                        "Content-Length: %zu\r\n\r\n%s",
+                        sizeof text - 1, text);
+    (void)send(c->fd, answer, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)shutdown(c->fd, SHUT_WR);
+    c->refused = true;
+    return true;
+}
+
 static void *on_uri(void *env, const char *uri, struct MHD_Connection *mhd)
 {
     struct daemon *d = env;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct call *call = info && info->socket_context ? calloc(1, sizeof *call) : NULL;
+    struct connection *c = info ? info->socket_context : NULL;
+    struct call *call = c && !refuse_arguments(c, uri) ? calloc(1, sizeof *call) : NULL;
     if (!call)
         return NULL;
     size_t size = strlen(uri);
@@ -229,9 +254,9 @@ static void *on_uri(void *env, const char *uri, struct MHD_Connection *mhd)
     memcpy(call->uri, uri, size + 1);
     call->daemon = d;
     call->mhd = mhd;
-    call->connection = info->socket_context;
-    call->connection->call = call;
-    call->start_ns = d->hub.now_ns;
+    call->connection = c;
+    c->call = call;
+    call->start_ns = d->now_ns;
     d->calls++;
     return call;
 }
@@ -254,7 +279,7 @@ static void on_completed(void *env, struct MHD_Connection *mhd, void **request,
     if (call->response)
         MHD_destroy_response(call->response);
     call->connection->call = NULL;
-    call->connection->since_ns = d->hub.now_ns;
+    call->connection->since_ns = d->now_ns;
     d->calls--;
     free(call->body);
     if (call->uri != call->uri_inline)
@@ -283,7 +308,7 @@ static void on_connection(void *env, struct MHD_Connection *mhd, void **context,
     if (!c)
         return; /* on_uri refuses its requests */
     c->fd = info->connect_fd;
-    c->since_ns = d->hub.now_ns;
+    c->since_ns = d->now_ns;
     TAILQ_INSERT_TAIL(&d->connections, c, entry);
     d->connection_count++;
 }
@@ -451,10 +476,10 @@ static enum MHD_Result on_request(void *env, struct MHD_Connection *mhd, const c
 static void sweep_connection(struct daemon *d, struct connection *c, struct pollfd *poll_to)
 {
     struct call *call = c->call;
-    uint64_t now = d->hub.now_ns;
+    uint64_t now = d->now_ns;
     poll_to->fd = -1;
     if (!call) {
-        if (now - c->since_ns > d->config.read_timeout_ns + HTTP_IDLE_S * NS_PER_S)
+        if (c->refused || now - c->since_ns > d->config.read_timeout_ns + HTTP_IDLE_S * NS_PER_S)
             (void)shutdown(c->fd, SHUT_RDWR);
         return;
     }

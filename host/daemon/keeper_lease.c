@@ -214,7 +214,7 @@ void keeper_call_counted(struct keeper *k, struct core_link *link)
     struct keeper_worker *w = core_link_user(link);
     if (!w || !w->leased || ++w->calls < KEEPER_CALLS_PER_KEY)
         return;
-    w->calls = 0; /* if that fails, half of the lease is still there */
+    w->calls = KEEPER_CALLS_PER_KEY / 2; /* if that fails, it is asked for once more in time */
     w->force_new = true;
     w->renew_ns = k->options.hub->now_ns;
 }

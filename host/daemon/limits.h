@@ -30,8 +30,10 @@
 #define HTTP_HEAD_MAX          (16 * KIB)
 #define HTTP_RESPONSE_HEAD_MAX (12 * KIB)
 #define HTTP_URI_MAX           (8 * KIB)
-#define HTTP_IDLE_S            75u             /* silence on a connection */
-#define HTTP_READ_TIMEOUT_NS   (60 * NS_PER_S) /* read_timeout: a whole request */
+#define HTTP_ARGUMENTS_MAX                                                                         \
+    384u /* of a query: 64 bytes each in the half that a head does not fill */
+#define HTTP_IDLE_S          75u             /* silence on a connection */
+#define HTTP_READ_TIMEOUT_NS (60 * NS_PER_S) /* read_timeout: a whole request */
 #define HTTP_WRITE_TIMEOUT_NS                                                                      \
     (60 * NS_PER_S)                  /* write_timeout: what is left after the end of a run,        \
                                         and a log stream */
@@ -54,6 +56,7 @@
 #define CORE_GRACE_NS       (1 * NS_PER_S)  /* past its deadline without END: the core is killed */
 #define CORE_CANCEL_NS      (5 * NS_PER_S)  /* from CANCEL to END */
 #define CORE_DRAIN_NS       (5 * NS_PER_S)  /* a core that is to be replaced: for what runs in it */
+#define CORE_TICKS_MISSED   3u              /* as many in a row: tfaasd itself was away */
 #define CORE_ANSWER_NS      (10 * NS_PER_S) /* from CALL to ANSWER: longer, and it is killed */
 #define CORE_QUESTIONS_MAX  1024u           /* that wait for one core */
 #define CORE_BACKOFF_MIN_NS (50 * NS_PER_MS)

@@ -31,6 +31,12 @@ void loop_remove(struct loop *loop, struct watch *watch);
 /* Waits (milliseconds, -1 for ever), then calls what is ready. False on an epoll failure. */
 bool loop_turn(struct loop *loop, int timeout_ms);
 
+/* Of two timeouts in milliseconds, -1: never. */
+static inline int loop_earlier(int a, int b)
+{
+    return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
 uint64_t loop_now_ns(void);      /* CLOCK_MONOTONIC */
 uint64_t loop_realtime_ns(void); /* CLOCK_REALTIME */
 

@@ -161,35 +161,77 @@ static void http_text(FILE *out, struct daemon *d)
     (void)fprintf(out, "http_requests_in_flight %u\n", d->calls);
     head(out, "tfaas_connections", "gauge", "Open connections.");
     (void)fprintf(out, "tfaas_connections %u\n", d->connection_count);
-    head(out, "tfaas_cores", "gauge", "Cores alive.");
-    (void)fprintf(out, "tfaas_cores %u\n", d->hub.links_up - d->hub.keepers_up);
-    head(out, "tfaas_core_starts_total", "counter", "Cores started.");
-    (void)fprintf(out, "tfaas_core_starts_total %llu\n", (unsigned long long)d->hub.launches);
+}
+
+/* A number of each tender that was started. */
+enum tender_number {
+    NUMBER_CORES,
+    NUMBER_STARTS,
+    NUMBER_LOST,
+    NUMBER_FETCHED,
+    NUMBER_LEASES,
+    NUMBER_KEEPERS,
+    NUMBER_KEEPERS_LOST,
+    NUMBER_HANDOVERS,
+    TENDER_NUMBERS
+};
+
+static uint64_t tender_number(const struct tended *t, enum tender_number which)
+{
+    struct keeper_numbers n = {.active = false};
+    if (t->keeper)
+        keeper_numbers(t->keeper, &n);
+    const uint64_t numbers[TENDER_NUMBERS] = {
+        [NUMBER_CORES] = t->hub.links_up - t->hub.keepers_up,
+        [NUMBER_STARTS] = t->hub.launches,
+        [NUMBER_LOST] = t->hub.lost,
+        [NUMBER_FETCHED] = n.fetched,
+        [NUMBER_LEASES] = n.leases,
+        [NUMBER_KEEPERS] = (unsigned)n.active + (unsigned)n.standby,
+        [NUMBER_KEEPERS_LOST] = n.lost,
+        [NUMBER_HANDOVERS] = n.handovers,
+    };
+    return numbers[which];
+}
+
+static void tenders_text(FILE *out, struct daemon *d)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } of[TENDER_NUMBERS] = {
+        [NUMBER_CORES] = {"tfaas_cores", "gauge", "Cores alive."},
+        [NUMBER_STARTS] = {"tfaas_core_starts_total", "counter", "Cores started."},
+        [NUMBER_LOST] = {"tfaas_core_lost_total", "counter", "Cores that ended or were killed."},
+        [NUMBER_FETCHED] = {"tfaas_evidence_fetched_total", "counter",
+                            "Evidence obtained from the platform."},
+        [NUMBER_LEASES] = {"tfaas_leases_total", "counter", "Leases that workers have taken."},
+        [NUMBER_KEEPERS] = {"tfaas_keepers", "gauge", "Keepers that are ready."},
+        [NUMBER_KEEPERS_LOST] = {"tfaas_keeper_lost_total", "counter", "Keepers that ended."},
+        [NUMBER_HANDOVERS] = {"tfaas_keeper_handovers_total", "counter",
+                              "Times a second keeper got the keys."},
+    };
+    for (unsigned which = 0; which < TENDER_NUMBERS; which++) {
+        head(out, of[which].name, of[which].type, of[which].help);
+        for (size_t i = 0; i < d->tended_count; i++)
+            if (!d->tended[i].hub.unavailable)
+                (void)fprintf(out, "%s{tender=\"%s\"} %llu\n", of[which].name,
+                              d->tended[i].ops->name,
+                              (unsigned long long)tender_number(&d->tended[i], which));
+    }
     static const char *const codes[] = {"none", "core", "compiled", "cached"};
     head(out, "tfaas_function_loads_total", "counter",
          "Functions loaded into cores, by where their native code came from.");
-    for (uint32_t i = 0; i < TFAAS_CODE_COUNT; i++)
-        (void)fprintf(out, "tfaas_function_loads_total{code=\"%s\"} %llu\n", codes[i],
-                      (unsigned long long)d->hub.loads[i]);
-    head(out, "tfaas_core_lost_total", "counter", "Cores that ended or were killed.");
-    (void)fprintf(out, "tfaas_core_lost_total %llu\n", (unsigned long long)d->hub.lost);
+    for (uint32_t code = 0; code < TFAAS_CODE_COUNT; code++) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < d->tended_count; i++)
+            sum += d->tended[i].hub.loads[code];
+        (void)fprintf(out, "tfaas_function_loads_total{code=\"%s\"} %llu\n", codes[code],
+                      (unsigned long long)sum);
+    }
 }
 
-static void attested_text(FILE *out, struct daemon *d)
+static void sealed_text(FILE *out, struct daemon *d)
 {
-    struct keeper_numbers n = {.active = false};
-    if (d->keeper)
-        keeper_numbers(d->keeper, &n);
-    head(out, "tfaas_evidence_fetched_total", "counter", "Evidence obtained from the platform.");
-    (void)fprintf(out, "tfaas_evidence_fetched_total %llu\n", (unsigned long long)n.fetched);
-    head(out, "tfaas_leases_total", "counter", "Leases that workers have taken.");
-    (void)fprintf(out, "tfaas_leases_total %llu\n", (unsigned long long)n.leases);
-    head(out, "tfaas_keepers", "gauge", "Keepers that are ready.");
-    (void)fprintf(out, "tfaas_keepers %u\n", (unsigned)n.active + (unsigned)n.standby);
-    head(out, "tfaas_keeper_lost_total", "counter", "Keepers that ended.");
-    (void)fprintf(out, "tfaas_keeper_lost_total %llu\n", (unsigned long long)n.lost);
-    head(out, "tfaas_keeper_handovers_total", "counter", "Times a second keeper got the keys.");
-    (void)fprintf(out, "tfaas_keeper_handovers_total %llu\n", (unsigned long long)n.handovers);
     head(out, "tfaas_sealed_calls_total", "counter", "Encapsulated calls, by what came of them.");
     for (unsigned i = 0; i < TFAAS_STATUS_COUNT; i++)
         if (d->sealed_outcomes[i])
@@ -204,7 +246,8 @@ bool metrics_text(struct daemon *d, char **text, size_t *size)
         return false;
     functions_text(out, d);
     http_text(out, d);
-    attested_text(out, d);
+    tenders_text(out, d);
+    sealed_text(out, d);
     bool failed = ferror(out) != 0;
     if (fclose(out) != 0 || failed) {
         free(*text);

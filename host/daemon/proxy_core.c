@@ -101,7 +101,7 @@ static void on_end(struct core_call *core)
     struct call *call = call_of(core);
     struct function *f = call->function;
     call->ended = true;
-    call->end_ns = call->daemon->hub.now_ns;
+    call->end_ns = call->daemon->now_ns;
     if (call->sealing)
         sealed_ended(call);
     if (f)
@@ -170,24 +170,19 @@ static void on_event(const char *domain, const char *text)
     daemon_log("%s%s %s", *domain ? "core of " : "keeper", domain, text);
 }
 
-static struct daemon *daemon_of(struct core_hub *hub)
-{
-    return (struct daemon *)(void *)((char *)hub - offsetof(struct daemon, hub));
-}
-
 static void on_up(struct core_link *link)
 {
-    struct daemon *d = daemon_of(core_link_hub(link));
-    struct namespace *ns = registry_namespace(d, core_link_domain(link));
-    if (d->keeper)
-        keeper_link_up(d->keeper, link, ns && ns->link == link);
+    struct tended *t = tended_of(core_link_hub(link));
+    struct namespace *ns = registry_namespace(t->daemon, core_link_domain(link));
+    if (t->keeper)
+        keeper_link_up(t->keeper, link, ns && ns->link == link);
 }
 
 static void on_down(struct core_link *link)
 {
-    struct daemon *d = daemon_of(core_link_hub(link));
-    if (d->keeper)
-        keeper_link_down(d->keeper, link);
+    struct tended *t = tended_of(core_link_hub(link));
+    if (t->keeper)
+        keeper_link_down(t->keeper, link);
 }
 
 const struct core_owner daemon_core_owner = {.bundle = on_bundle,

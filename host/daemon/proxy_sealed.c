@@ -138,8 +138,8 @@ bool sealed_start(struct call *call, bool last)
         fail(call, status, error.text);
         return false;
     }
-    if (call->daemon->keeper && call->sealing != TFAAS_SEALING_SESSION)
-        keeper_call_counted(call->daemon->keeper, ns->link);
+    if (ns->tended->keeper && call->sealing != TFAAS_SEALING_SESSION)
+        keeper_call_counted(ns->tended->keeper, ns->link);
     sealed_keep(call, call->body, first);
     if (first) {
         memmove(call->body, call->body + first, call->body_size - first);
@@ -207,6 +207,13 @@ void sealed_ended(struct call *call)
 static void reply_failure(struct call *call)
 {
     tfaas_status_t status = call->core.status;
+    const struct namespace *ns =
+        call->function ? call->function->ns : registry_namespace(call->daemon, call->sealed_ns);
+    /* A worker that has no lease yet knows no key: not this one either. The client fetches the
+     * statements anew, and these wait for the lease. Nothing was opened, so it may send again: an
+     * answer that only lacks its receipt comes sealed. */
+    if (status == TFAAS_NO_LEASE && ns && ns->tended->keeper)
+        status = TFAAS_KEY_UNKNOWN;
     const char *type = status == TFAAS_KEY_UNKNOWN
                            ? "https://iana.org/assignments/http-problem-types#ohttp-key"
                        : status == TFAAS_SESSION_UNKNOWN ? "tag:tfaas,2026:session-unknown"

@@ -47,13 +47,14 @@ struct namespace *registry_namespace(struct daemon *d, const char *name)
     return NULL;
 }
 
-struct namespace *registry_add_namespace(struct daemon *d, const char *name)
+struct namespace *registry_add_namespace(struct daemon *d, const char *name, struct tended *tended)
 {
     struct namespace *ns = calloc(1, sizeof *ns);
     if (!ns)
         return NULL;
     (void)snprintf(ns->name, sizeof ns->name, "%s", name);
-    ns->link = core_link_open(&d->hub, name);
+    ns->tended = tended;
+    ns->link = core_link_open(&tended->hub, name);
     if (!ns->link) {
         free(ns);
         return NULL;
@@ -67,6 +68,34 @@ void registry_drop_namespace(struct daemon *d, struct namespace *ns)
     TAILQ_REMOVE(&d->registry.namespaces, ns, entry);
     core_link_close(ns->link);
     free(ns);
+}
+
+tfaas_status_t registry_tend(struct daemon *d, struct namespace *ns, struct tended *tended,
+                             struct tfaas_error *error)
+{
+    struct core_link *old = ns->link;
+    if (ns->tended == tended)
+        return TFAAS_OK;
+    struct core_link *link = core_link_open(&tended->hub, ns->name);
+    if (!link)
+        return error_set(error, TFAAS_NO_SPACE, "out of memory");
+    struct function *f;
+    TAILQ_FOREACH(f, &d->registry.functions, entry)
+    {
+        if (f->ns == ns)
+            core_function_forget(old, &f->core, false);
+    }
+    core_link_retire(old, link);
+    if (ns->tended->keeper) /* no new call finds its lease */
+        keeper_link_down(ns->tended->keeper, old);
+    daemon_log("namespace %s: its tender was %s and is %s now", ns->name, ns->tended->ops->name,
+               tended->ops->name);
+    ns->tended = tended;
+    ns->link = link;
+    struct tfaas_error ignored; /* one that does not start now is started, or named, by a call */
+    if (ns->function_count)
+        (void)!core_function_load(link, NULL, &ignored);
+    return TFAAS_OK;
 }
 
 /* --- functions --- */
@@ -216,12 +245,27 @@ void registry_secret_changed(struct daemon *d, const char *name, const char *ns)
 static void take_function(void *env, struct store_function *stored)
 {
     struct daemon *d = env;
-    if (!registry_namespace(d, stored->ns) && !registry_add_namespace(d, stored->ns)) {
+    if (!registry_namespace(d, stored->ns) && !registry_add_namespace(d, stored->ns, d->standard)) {
         store_function_free(stored);
         return;
     }
     if (!registry_put(d, stored))
         daemon_log("out of memory: function %s is not served", stored->name);
+}
+
+/* One whose tender cannot be used here is there all the same: its calls say why they fail. */
+static bool take_namespace(struct daemon *d, const json_t *item)
+{
+    struct tfaas_error error;
+    const char *name = json_string_value(json_object_get(item, "name"));
+    struct tended *t = tended_wanted(d, json_object_get(item, "annotations"), &error);
+    if (name && t && tended_start(t, &error) != TFAAS_OK)
+        daemon_log("namespace %s is not served: %s", name, error.text);
+    if (name && !t) {
+        daemon_log("namespace %s is not served: %s", name, error.text);
+        t = d->unknown;
+    }
+    return name && registry_add_namespace(d, name, t);
 }
 
 bool registry_open(struct daemon *d, struct tfaas_error *error)
@@ -241,8 +285,7 @@ bool registry_open(struct daemon *d, struct tfaas_error *error)
     bool good = true;
     json_array_foreach(list, index, each)
     {
-        const char *name = json_string_value(json_object_get(each, "name"));
-        good &= name && registry_add_namespace(d, name);
+        good &= take_namespace(d, each);
     }
     json_decref(list);
     if (!good) {

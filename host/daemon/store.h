@@ -98,12 +98,13 @@ tfaas_status_t store_list_secrets(struct store *store, const char *ns, json_t **
 tfaas_status_t store_root_seed(struct store *store, uint8_t seed[32],
                                struct tfaas_error *error) TFAAS_MUST_USE;
 #define STORE_KEEPER_STATE_MAX (64u * 1024)
-/* What a keeper sealed to its platform: opaque. */
-tfaas_status_t store_put_keeper_state(struct store *store, const uint8_t *state, size_t size,
-                                      struct tfaas_error *error) TFAAS_MUST_USE;
+/* What a keeper sealed to its platform: opaque. One for each tender, whose cores alone can open it.
+ */
+tfaas_status_t store_put_keeper_state(struct store *store, const char *tender, const uint8_t *state,
+                                      size_t size, struct tfaas_error *error) TFAAS_MUST_USE;
 /* *state is malloc'ed. NOT_FOUND: none was put. */
-tfaas_status_t store_get_keeper_state(struct store *store, uint8_t **state, size_t *size,
-                                      struct tfaas_error *error) TFAAS_MUST_USE;
+tfaas_status_t store_get_keeper_state(struct store *store, const char *tender, uint8_t **state,
+                                      size_t *size, struct tfaas_error *error) TFAAS_MUST_USE;
 
 /* --- namespaces; the default one (openfaas-fn) always exists --- */
 #define STORE_DEFAULT_NAMESPACE "openfaas-fn"

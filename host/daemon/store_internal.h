@@ -103,6 +103,8 @@ tfaas_status_t store_check_functions(struct store *store, struct tfaas_error *er
 tfaas_status_t store_check_secrets(struct store *store, struct tfaas_error *error);
 tfaas_status_t store_check_namespaces(struct store *store, struct tfaas_error *error);
 tfaas_status_t store_check_keeper(struct store *store, struct tfaas_error *error);
+/* From schema 2, which kept one state: it was the process tender's. */
+tfaas_status_t store_upgrade_keeper(struct store *store, struct tfaas_error *error);
 /* Counts on; called inside a transaction. */
 tfaas_status_t store_next_revision(struct store *store, uint64_t *revision,
                                    struct tfaas_error *error);

@@ -14,13 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define APPLICATION_ID 0x54466153 /* "TFaS" */
 
-/* Since version 2 */
+/* Since version 3; version 2 had one row without a tender */
 #define SCHEMA_KEEPER                                                                              \
-    "CREATE TABLE keeper_state (id INTEGER PRIMARY KEY CHECK (id = 1), state BLOB NOT NULL,"       \
-    " seal BLOB NOT NULL) STRICT;"
+    "CREATE TABLE keeper_states (tender TEXT PRIMARY KEY, state BLOB NOT NULL,"                    \
+    " seal BLOB NOT NULL) STRICT, WITHOUT ROWID;"
 
 static const char schema[] =
     "BEGIN IMMEDIATE;"
@@ -413,7 +413,11 @@ static tfaas_status_t upgrade(struct store *store, int64_t version, struct tfaas
     if (status != TFAAS_OK)
         return status;
     status =
-        execute(store, SCHEMA_KEEPER "PRAGMA user_version = 2", "cannot upgrade the tables", error);
+        execute(store, SCHEMA_KEEPER "PRAGMA user_version = 3", "cannot upgrade the tables", error);
+    if (status == TFAAS_OK && version == 2)
+        status = store_upgrade_keeper(store, error);
+    if (status == TFAAS_OK && version == 2)
+        status = execute(store, "DROP TABLE keeper_state", "cannot upgrade the tables", error);
     return store_end(store, status, error);
 }
 

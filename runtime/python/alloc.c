@@ -23,8 +23,11 @@
 #define SMALL_MAX   4096u
 #define CLASS_COUNT (FINE_COUNT + 12u) /* 4 per doubling: 512 to 4096 */
 #define REGION_SIZE (64u * 1024 - 32u) /* later regions */
-#define READY_SMALL (192u * 1024)      /* what a freeze keeps ready for one request */
-#define READY_LARGE (192u * 1024)
+/* What the first freeze keeps ready, so that a load, or a request, that wants no more lets the
+ * memory stay as large. */
+#define READY_LOAD  (512u * 1024)
+#define READY_CALL  (192u * 1024)
+#define READY_LARGE (512u * 1024)
 #define IMAGE_PAGE  4096u
 #define SIZE_LIMIT  0x7ffff000u
 
@@ -38,6 +41,8 @@ static _Alignas(IMAGE_PAGE) struct {
     uint32_t epoch; /* as in a header */
     struct free_block *free[CLASS_COUNT];
 } heap;
+
+static char *call_region;
 
 static unsigned class_of(size_t total)
 {
@@ -60,9 +65,8 @@ static uint32_t *header_of(const void *user)
     return (uint32_t *)((uintptr_t)user - HEADER_SIZE);
 }
 
-static bool new_region(size_t size, size_t align)
+static bool use_region(char *region, size_t size)
 {
-    char *region = aligned_alloc(align, size);
     if (!region)
         return false;
     heap.bump = region + HEADER_SIZE;
@@ -70,15 +74,23 @@ static bool new_region(size_t size, size_t align)
     return true;
 }
 
+static bool new_region(size_t size)
+{
+    return use_region(aligned_alloc(16, size), size);
+}
+
 bool alloc_freeze(void)
 {
     memset(heap.free, 0, sizeof heap.free);
     heap.epoch += 1u << EPOCH_SHIFT;
-    if (!new_region(READY_SMALL, IMAGE_PAGE))
+    if (call_region) /* the function is loaded */
+        return use_region(call_region, READY_CALL);
+    if (!use_region(aligned_alloc(IMAGE_PAGE, READY_LOAD), READY_LOAD))
         return false;
+    call_region = aligned_alloc(IMAGE_PAGE, READY_CALL);
     void *large = malloc(READY_LARGE); /* memory is there already, and touched by nobody */
     free(large);
-    return large != NULL;
+    return call_region && large;
 }
 
 static void *block_malloc(void *context, size_t size)
@@ -102,7 +114,7 @@ static void *block_malloc(void *context, size_t size)
         return free_block; /* its header still holds the class */
     }
     size_t total = class_size(class);
-    if ((size_t)(heap.end - heap.bump) < total + HEADER_SIZE && !new_region(REGION_SIZE, 16))
+    if ((size_t)(heap.end - heap.bump) < total + HEADER_SIZE && !new_region(REGION_SIZE))
         return NULL;
     char *user = heap.bump + HEADER_SIZE;
     heap.bump += total;

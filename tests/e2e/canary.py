@@ -66,10 +66,15 @@ class Canaries:
 
 def memory(pid):
     """Every readable mapping of a process, in pieces that overlap: (where, bytes). Windows that it
-    shares with cores are among them; an unreadable one (vvar) is passed over."""
-    with open(f'/proc/{pid}/maps', encoding='ascii', errors='replace') as file:
-        maps = [line.split() for line in file]
-    with open(f'/proc/{pid}/mem', 'rb', buffering=0) as mem:
+    shares with cores are among them; an unreadable one (vvar) is passed over, and a process that
+    has ended meanwhile (a core that tried a deploy) has none."""
+    try:
+        with open(f'/proc/{pid}/maps', encoding='ascii', errors='replace') as file:
+            maps = [line.split() for line in file]
+        mem = open(f'/proc/{pid}/mem', 'rb', buffering=0)
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    with mem:
         for fields in maps:
             begin, end = (int(number, 16) for number in fields[0].split('-'))
             name = fields[5] if len(fields) > 5 else '[anonymous]'

@@ -6,6 +6,8 @@ import http.server
 import socketserver
 import threading
 
+from lib import HANG
+
 
 class Reply:
     """What the client gets. `raw`: these pieces instead of an HTTP answer; `pieces`: those of a body
@@ -31,7 +33,7 @@ class Request:
 
 def forward(port, request, path=None, body=None):
     """The request as tfaasd on `port` answers it."""
-    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=60)
+    connection = http.client.HTTPConnection('127.0.0.1', port, timeout=HANG)
     with contextlib.closing(connection):
         fields = {name: value for name, value in request.fields.items()
                   if name.lower() in ('content-type', 'if-none-match', 'accept')}

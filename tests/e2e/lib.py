@@ -1,6 +1,7 @@
 # lib.py - what the end-to-end tests and the bench share: a tfaasd with its own state folder, an
 # HTTP client that shows exactly what came back, archives and deploy calls. It must never leave a
 # process or a folder behind, and never talk to anything but loopback.
+import contextlib
 import ctypes
 import hashlib
 import hmac
@@ -9,6 +10,7 @@ import io
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -38,9 +40,18 @@ class Problem(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A port below those that the kernel gives to outgoing connections: a daemon that is started
+    again finds it free, whoever has connected to whatever meanwhile."""
+    with open('/proc/sys/net/ipv4/ip_local_port_range', encoding='ascii') as file:
+        ephemeral = int(file.read().split()[0])
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(ephemeral // 2, ephemeral) if ephemeral > 4096 else 0
+            try:
+                probe.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
 
 
 def adopt_orphans():
@@ -191,12 +202,13 @@ class Server:
     reports = []  # of sanitizers and of ends that were none, of every server of this run
 
     def __init__(self, state=None, arguments=(), env=None, port=None, config=None,
-                 wrapper=None):
+                 wrapper=None, tender=TENDER):
         self.own_folder = tempfile.mkdtemp(prefix='tfaas-e2e-')
         self.state = pathlib.Path(state) if state else pathlib.Path(self.own_folder, 'state')
         self.log = pathlib.Path(self.own_folder, 'tfaasd.log')
         self.port, self.shared_port = port or free_port(), port is not None
         self.arguments = list(arguments)
+        self.tender = tender
         if config:
             self.arguments += ['--config', self.write_config(config)]
         self.wrapper = [] if wrapper is None else wrapper(self.state)
@@ -218,11 +230,12 @@ class Server:
             raise Problem(f'{TFAASD} is not built')
         command = [*self.wrapper, TFAASD, '--listen', f'127.0.0.1:{self.port}',
                    '--state', self.state]
-        if TENDER:
-            command += ['--tender', TENDER]
+        if self.tender:
+            command += ['--tender', self.tender]
         self.process = spawn(command + self.arguments, self.log, self.env)
-        if self.shared_port:
-            time.sleep(1)  # whoever has the port would answer for this one
+        if self.shared_port:  # whoever has the port would answer for this one, which must end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(HANG)
         self.wait_ready()
 
     def wait_ready(self, seconds=HANG):
@@ -231,7 +244,7 @@ class Server:
             if self.process.poll() is not None:
                 raise Problem(f'tfaasd ended with {self.process.returncode}: {self.log_text()}')
             try:
-                if request(self.port, 'GET', '/healthz', timeout=5).status == 200:
+                if request(self.port, 'GET', '/healthz', timeout=HANG).status == 200:
                     return
             except OSError:
                 pass
@@ -239,11 +252,12 @@ class Server:
         raise Problem(f'tfaasd did not answer /healthz in {seconds} s: {self.log_text()}')
 
     def metric(self, name, function=None):
-        """A number of /metrics, 0 where there is none; of one function, or of the daemon."""
-        labels = f'{{function_name="{function}.{NAMESPACE}"}}' if function else ''
+        """A number of /metrics, 0 where there is none; of one function, or of the daemon: the sum
+        over its tenders where each has its own."""
+        labels = re.escape(f'{{function_name="{function}.{NAMESPACE}"}}') if function else \
+            r'(?:\{tender="\w+"\})?'
         text = self.request('GET', '/metrics').text
-        found = re.search(rf'^{re.escape(name + labels)} (\S+)$', text, re.M)
-        return float(found.group(1)) if found else 0
+        return sum(map(float, re.findall(rf'^{re.escape(name)}{labels} (\S+)$', text, re.M)))
 
     def started(self, function):
         """Calls of the function that have begun."""

@@ -59,7 +59,7 @@ class Answer:
 class Client:
     library = None
 
-    def __init__(self, url, policy, domain=None, timeout_ms=20000):
+    def __init__(self, url, policy, domain=None, timeout_ms=60000):
         self.handle = POINTER()
         self.load()
         options = Options(url=url.encode(), policy=policy.encode(), timeout_ms=timeout_ms,

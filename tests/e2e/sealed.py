@@ -5,7 +5,7 @@ import pathlib
 import struct
 import subprocess
 
-from lib import NAMESPACE, Problem
+from lib import HANG, NAMESPACE, Problem
 
 TOOL = os.environ.get('SEALED_TOOL', str(pathlib.Path(__file__).resolve().parents[2]
                                          / 'build/tests/sealed_tool'))
@@ -38,7 +38,7 @@ class Reply:
 
 
 def tool(*arguments, stdin=b''):
-    done = subprocess.run([TOOL, *arguments], input=stdin, capture_output=True, timeout=60,
+    done = subprocess.run([TOOL, *arguments], input=stdin, capture_output=True, timeout=HANG,
                           check=False)
     if done.returncode != 0:
         raise Problem(f'sealed_tool {arguments[:2]}: {done.stderr.decode()}')
@@ -98,13 +98,13 @@ class Exchange:
 
     def close(self):
         self.tool.stdin.close()
-        self.tool.wait(30)
+        self.tool.wait(HANG)
         self.tool.stdout.close()
         self.tool.stderr.close()
 
 
 def call(server, path, body=b'', to=None, keys=None, method='POST', form='ohttp', fields=(),
-         timeout=30.0):
+         timeout=HANG):
     """A sealed call of `path` (as the core sees it), sent to `to` or to the same path."""
     exchange = Exchange(keys or keys_of(server), path, body, method, form, fields)
     outer = server.request('POST', to or path, exchange.request,

@@ -40,7 +40,7 @@ BROKEN = "throw new Error('%s'); module.exports = 1;"
 
 
 def tfaas(*words, stdin=b'', code=0):
-    done = subprocess.run([TFAAS, *words], input=stdin, capture_output=True, timeout=60,
+    done = subprocess.run([TFAAS, *words], input=stdin, capture_output=True, timeout=lib.HANG,
                           check=False)
     if done.returncode != code:
         raise lib.Problem(f'tfaas {words[:2]}: {done.returncode}, {done.stderr.decode()}')

@@ -2,6 +2,7 @@
 # tests. It must start from an empty daemon: the suite insists that nothing else is listed.
 import base64
 import json
+import threading
 import time
 
 from lib import NAMESPACE
@@ -212,13 +213,20 @@ def test_replicas_follow_the_rate(t):
     def replicas(name):
         return describe(server, name).json().get('replicas')
 
-    def raised_by_calls_in_a_row():
-        for _ in range(20):
-            server.invoke('busy')
-            server.invoke('fixed')
-        return replicas('busy') == 2
+    def call_on(name, stop):
+        while not stop.is_set():
+            server.invoke(name)
 
-    t.eventually(raised_by_calls_in_a_row, 'replicas are raised')
+    stop = threading.Event()
+    callers = [threading.Thread(target=call_on, args=(name, stop)) for name in ('busy', 'fixed') * 8]
+    for caller in callers:
+        caller.start()
+    try:
+        t.eventually(lambda: replicas('busy') == 2, 'replicas are raised')
+    finally:
+        stop.set()
+        for caller in callers:
+            caller.join()
     t.equal(replicas('fixed'), 2, 'replicas where minimum and maximum are equal')
     t.equal(replicas('calm'), 1, 'replicas of a function without calls')
     t.eventually(lambda: replicas('busy') == 1, 'replicas fall after the load')

@@ -29,7 +29,7 @@ FORMS = ('whole', 'chunked', 'session', 'auto')
 def tfaas(*arguments, stdin=b''):
     """(exit code, stdout, stderr)"""
     done = subprocess.run([TFAAS, *map(str, arguments)], input=stdin, capture_output=True,
-                          timeout=120, check=False)
+                          timeout=300, check=False)
     return done.returncode, done.stdout, done.stderr.decode()
 
 

@@ -13,7 +13,7 @@ GOOD = os.path.realpath(TFAASD) == os.path.realpath(ROOT / 'build' / 'tfaasd')
 
 def demo(*arguments):
     return subprocess.run([sys.executable, ROOT / 'scripts' / 'demo.py', *arguments],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
                           check=False)
 
 

@@ -33,12 +33,10 @@ class Table:
         self.t, self.server = t, server
         self.trust = ['--allow-simulated', '--core', measurement()]
 
-    def client(self, gateway, *words, function='echo', body=BODY, timeout=30):
-        begin = time.monotonic()
+    def client(self, gateway, *words, function='echo', body=BODY):
         done = subprocess.run([TFAAS, 'invoke', gateway.url, function, *self.trust, '--data', '-',
-                               *words], input=body.encode(), capture_output=True, timeout=timeout,
+                               *words], input=body.encode(), capture_output=True, timeout=lib.HANG,
                               check=False)
-        self.took = time.monotonic() - begin
         return done
 
     def verdict(self, done):
@@ -176,7 +174,7 @@ def test_reordered_dropped_and_doubled_chunks(t):
 def test_swapped_and_repeated_answers(t):
     table = setup(t)
     for form in ('whole', 'chunked'):
-        both, answers = threading.Barrier(2, timeout=20), {}
+        both, answers = threading.Barrier(2, timeout=lib.HANG), {}
 
         def swap(request, go, both=both, answers=answers):
             reply = go()
@@ -260,10 +258,10 @@ def test_no_answer_ever(t):
             ('endless domain', on_path('domain', endless('application/cbor')), 'domain_form'),
             ('endless answer', on_call(endless(sealed_type)), 'response_too_large'),
             ('endless plain answer', on_call(endless('text/plain')), 'downgrade')):
-        table.refused(what, hook, error, '--form', 'whole', '--timeout', '1')
-        t.true(table.took < 8, f'{what}: {table.took:.1f} s')
-        if 'endless' in what:
-            t.true(table.took < 1, f'{what}: read until the time was over')
+        # What ends by the limit of time is a failure of the transport; what is endless ends by
+        # another limit, with time left.
+        table.refused(what, hook, error, '--form', 'whole', '--timeout',
+                      '1' if error == 'transport' else '1000')
 
 
 # --- requests ---

@@ -196,7 +196,7 @@ def streamed_then_cut(t, seconds):
 
 
 def begin_call(t, name, version='1.1', method='POST'):
-    peer = socket.create_connection(('127.0.0.1', t.server.port), timeout=HANG)
+    peer = socket.create_connection(('127.0.0.1', t.server.port), timeout=300)
     peer.sendall(f'{method} {name if "/" in name else "/function/" + name} HTTP/{version}\r\n'
                  'Host: localhost\r\nContent-Length: 0\r\n\r\n'.encode())
     return peer

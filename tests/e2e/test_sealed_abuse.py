@@ -1,15 +1,17 @@
 # test_sealed_abuse.py - strangers and their own functions against the endpoints of attested
 # invocation: rubbish, floods, calls that never end, fields that lie, leases used up. Afterwards
 # everybody else is served.
+import contextlib
 import json
 import os
 import re
 import socket
 import threading
+import time
 
 import lib
 import sealed
-from test_attested import ECHO, metric, problem, until
+from test_attested import ECHO, metric, problem, quotes_in, until
 
 FEW = lib.ROOT / 'build/tests/few/tfaasd'
 FIELDS = 'module.exports = async (event) => JSON.stringify(event.headers);'
@@ -20,7 +22,7 @@ module.exports = async (event, context) => context.status(200).headers({
 '''
 
 
-def raw(server, data, seconds=5):
+def raw(server, data, seconds=lib.HANG):
     """The status of what comes back for these bytes, or None."""
     with socket.create_connection(('127.0.0.1', server.port)) as connection:
         connection.settimeout(seconds)
@@ -74,7 +76,7 @@ def test_rubbish_at_the_endpoints(t):
 
 def test_nonce_flood(t):
     server = with_echo(t)
-    stop, codes = threading.Event(), []
+    stop, codes, begin = threading.Event(), [], time.monotonic()
 
     def flood():
         while not stop.is_set():
@@ -88,16 +90,17 @@ def test_nonce_flood(t):
     for thread in threads:
         thread.join()
     t.equal(set(codes), {200, 429}, 'answers')
-    t.true(codes.count(200) < 40, f'{codes.count(200)} quotes')
+    t.true(codes.count(200) <= quotes_in(time.monotonic() - begin), f'{codes.count(200)} quotes')
 
 
 def resident(server):
     """Bytes of memory of tfaasd and its cores."""
     total = 0
     for pid in lib.tree(server.pid):
-        with open(f'/proc/{pid}/status', encoding='ascii', errors='replace') as file:
-            found = re.search(r'VmRSS:\s+(\d+) kB', file.read())
-            total += int(found.group(1)) * 1024 if found else 0
+        with contextlib.suppress(OSError):  # it has ended
+            with open(f'/proc/{pid}/status', encoding='ascii', errors='replace') as file:
+                found = re.search(r'VmRSS:\s+(\d+) kB', file.read())
+                total += int(found.group(1)) * 1024 if found else 0
     return total
 
 
@@ -118,7 +121,7 @@ def test_sealed_calls_that_never_end(t):
         for path in ('/function/echo', sealed.KEYS):
             for _ in range(count):
                 connection = socket.create_connection(('127.0.0.1', server.port))
-                connection.settimeout(5)
+                connection.settimeout(lib.HANG)
                 held.append(connection)
                 try:
                     connection.sendall(f'POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {type_}'
@@ -177,7 +180,7 @@ def test_fields_that_a_function_cannot_forge(t):
 
 
 def test_a_key_is_replaced_before_its_lease_is_used_up(t):
-    """Once 2^20 calls are made a lease is over, and the next would be minutes away: strangers could
+    """Once 2^20 calls are made a key is used up, and the next would be minutes away: strangers could
     bring that about. This tfaasd gives another key after 8 of them; the one before serves on."""
     if not FEW.exists():
         t.skip(f'{FEW} is not built (make test-build)')

@@ -9,13 +9,13 @@ import time
 
 import lib
 import sealed
-from test_attested import (READER, core_pids, keepers, metric, put_sealed_secret, start_time, until)
+from test_attested import READER, by_age, core_pids, keepers, metric, put_sealed_secret, until
 from test_durable import fill, small_disk
 
 READ = READER.replace('event.body', "'token'")
 
 
-def key_of(server, seconds=20.0):
+def key_of(server, seconds=lib.HANG):
     """The sealing key of the default domain, once it can be had."""
     end = time.monotonic() + seconds
     while True:
@@ -33,7 +33,7 @@ def usable(t, server, value):
     def check():
         answers[:] = [server.invoke('reader')]
         return answers[0].status == 200
-    until(t, f'the secret ({answers})', check, 20)
+    until(t, f'the secret ({answers})', check)
     t.equal(answers[0].text, value, 'the secret')
 
 
@@ -41,13 +41,12 @@ def two_keepers(t):
     server = t.fresh(config={'keepers': 2, 'evidence': 'simulated'})
     until(t, 'two keepers', lambda: keepers(server) == 2)
     until(t, 'handover', lambda: metric(server, 'tfaas_keeper_handovers_total') >= 1)
-    # Both may have begun in one tick of the clock that start_time counts in.
-    active, second = sorted(core_pids(server), key=lambda pid: (start_time(pid), pid))
+    active, second = by_age(server)
     return server, active, second
 
 
 def next_core(t, server, known):
-    end = time.monotonic() + 20
+    end = time.monotonic() + lib.HANG
     while not set(core_pids(server)) - set(known):  # without a pause: the moment counts
         t.true(time.monotonic() < end, 'no other core')
 
@@ -101,7 +100,7 @@ def test_kills_while_a_secret_is_sealed_and_provisioned(t):
         if step < 2:  # before it is stored
             kill(killed)
         with contextlib.suppress(OSError):
-            answer = server.request('PUT', '/system/secrets', body, timeout=20)
+            answer = server.request('PUT', '/system/secrets', body)
         if 2 <= step < 4:  # after it is stored
             kill(killed)
         if step >= 4:  # while the worker loads it
@@ -148,7 +147,7 @@ def test_full_disk_while_a_key_is_saved(t):
     filler.unlink()
     for name, key in list(told.items())[:20]:
         until(t, name, lambda name=name: server.request(
-            'GET', sealed.DOMAIN + f'?namespace={name}').status == 200, 20)
+            'GET', sealed.DOMAIN + f'?namespace={name}').status == 200)
         t.equal(sealed.domain_of(server, name)[0], key, f'the key of {name}')
     until(t, 'the key of one that was refused', lambda: server.request(
-        'GET', sealed.DOMAIN + f'?namespace={refused[0]}').status == 200, 20)
+        'GET', sealed.DOMAIN + f'?namespace={refused[0]}').status == 200)

@@ -45,7 +45,7 @@ def appraise(evidence, at):
     for key in ("quote", "collateral", "vek", "ca", "hcl"):
         if evidence.get(key) is not None:
             words += ["--" + key, file(key, evidence[key])]
-    r = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    r = subprocess.run(words, capture_output=True, text=True, timeout=300)
     try:
         return r.returncode, json.loads(r.stdout)
     except ValueError:
@@ -252,10 +252,10 @@ def usage():
                   ["evidence", "appraise", "--tee", "snp", "--quote", empty, "--at", "1"],
                   ["evidence", "appraise", "--tee", "sgx", "--quote", empty + ".none", "--at", "1"],
                   ["evidence", "appraise", "--tee", "sgx", "--quote", empty, "--at", "1", "--quote", empty]):
-        r = subprocess.run([TFAAS] + words, capture_output=True, text=True, timeout=60)
+        r = subprocess.run([TFAAS] + words, capture_output=True, text=True, timeout=300)
         check(r.returncode == 64 and r.stderr and not r.stdout, "usage: %s" % words, r)
     r = subprocess.run([TFAAS, "evidence", "appraise", "--tee", "tdx", "--quote", empty, "--at", "1"],
-                       capture_output=True, text=True, timeout=60)
+                       capture_output=True, text=True, timeout=300)
     check(r.returncode == 2 and r.stdout.startswith("tdx: reject"), "without --json: text", r)
 
 

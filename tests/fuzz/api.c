@@ -1,4 +1,4 @@
-/* needs: host/daemon/api*.c host/daemon/autoscale.c host/daemon/build.c host/daemon/build_tar.c host/daemon/config.c host/daemon/core_ask.c host/daemon/core_calls.c host/daemon/core_link.c host/daemon/core_messages.c host/daemon/deploy.c host/daemon/duplex.c host/daemon/function_bundle.c host/daemon/http.c host/daemon/keeper*.c host/daemon/logs.c host/daemon/loop.c host/daemon/metrics.c host/daemon/proxy*.c host/daemon/registry.c host/daemon/sample.c host/daemon/store*.c host/evidence/evidence.c host/evidence/tsm.c host/evidence/sev.c host/evidence/tdx.c host/evidence/simulated.c host/error.c common/bhttp.c common/bundle.c common/cbor.c common/package.c common/ring.c common/simulated.c common/statement.c common/sealed.c common/fields.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/status.c libs: microhttpd jansson sqlite3 sodium archive pthread */
+/* needs: host/daemon/api*.c host/daemon/autoscale.c host/daemon/build.c host/daemon/build_tar.c host/daemon/config.c host/daemon/core_ask.c host/daemon/core_calls.c host/daemon/core_link.c host/daemon/core_messages.c host/daemon/deploy.c host/daemon/duplex.c host/daemon/function_bundle.c host/daemon/http.c host/daemon/keeper*.c host/daemon/logs.c host/daemon/loop.c host/daemon/metrics.c host/daemon/proxy*.c host/daemon/registry.c host/daemon/sample.c host/daemon/store*.c host/daemon/tended.c host/evidence/evidence.c host/evidence/tsm.c host/evidence/sev.c host/evidence/tdx.c host/evidence/simulated.c host/error.c common/bhttp.c common/bundle.c common/cbor.c common/package.c common/ring.c common/simulated.c common/statement.c common/sealed.c common/fields.c common/hpke.c common/hkdf.c common/aead.c common/base64url.c common/status.c libs: microhttpd jansson sqlite3 sodium archive pthread */
 /*
  * api.c (fuzz) - what a client may send: the input is one connection's bytes, read by the daemon's
  * real HTTP side, routes, handlers and store. Behind it a core that answers at once with whatever
@@ -142,8 +142,32 @@ static void destroy(struct tender *tender, struct tender_worker *worker)
     ((struct fake_core *)worker->backend)->up = false;
 }
 
-static const struct tender_ops ops = {
-    .name = "fuzz", .launch = launch, .ended = ended, .destroy = destroy};
+static bool probe(char *why, size_t why_size)
+{
+    (void)why, (void)why_size;
+    return true;
+}
+
+static tfaas_status_t start(const struct tender_options *options, struct tender **tender,
+                            char *layers, size_t layers_size, struct tfaas_error *error)
+{
+    (void)options, (void)tender, (void)layers, (void)layers_size, (void)error;
+    return TFAAS_OK;
+}
+
+/* The same cores under two names, so that a namespace can change its tender. */
+static const struct tender_ops ops = {.name = "fuzz",
+                                      .probe = probe,
+                                      .start = start,
+                                      .launch = launch,
+                                      .ended = ended,
+                                      .destroy = destroy};
+static const struct tender_ops other_ops = {.name = "other",
+                                            .probe = probe,
+                                            .start = start,
+                                            .launch = launch,
+                                            .ended = ended,
+                                            .destroy = destroy};
 
 static void say(struct fake_core *core, const struct tfaas_slot *m, const void *bytes, size_t size)
 {
@@ -264,14 +288,16 @@ static void set_up(void)
                    shm ? "/dev/shm" : P_tmpdir);
     check(mkdtemp(state_dir) != NULL && atexit(remove_state) == 0);
     config_init(&d.config);
+    (void)snprintf(d.config.evidence, sizeof d.config.evidence, "none");
     (void)snprintf(d.config.listen_port, sizeof d.config.listen_port, "0");
     d.config.user = strdup("u");
     d.config.password = strdup("p");
     (void)snprintf(d.build_dir, sizeof d.build_dir, "%s/build", state_dir);
-    d.tender_ops = &ops;
     check(loop_open(&d.loop) && store_open(&d.store, state_dir, &error) == TFAAS_OK);
     check(build_prepare(d.build_dir, &error) == TFAAS_OK);
-    core_hub_init(&d.hub, &ops, NULL, &d.loop, &daemon_core_owner);
+    static const struct tender_ops *const tenders[] = {&ops, &other_ops, NULL};
+    check(tended_init(&d, tenders, &daemon_core_owner, &error) == TFAAS_OK);
+    check(tended_start(d.standard, &error) == TFAAS_OK);
     logs_init(&d.logs);
     TAILQ_INIT(&d.deploys);
     check(registry_open(&d, &error));
@@ -281,11 +307,11 @@ static void set_up(void)
 
 static bool turn(void)
 {
-    bool busy = core_hub_run(&d.hub);
+    bool busy = tended_run(&d);
     for (unsigned i = 0; i < CORES; i++)
         busy |= answer(&cores[i]);
     http_run(&d);
-    if (core_hub_sleep(&d.hub))
+    if (tended_sleep(&d))
         check(loop_turn(&d.loop, 0));
     return busy;
 }
@@ -379,7 +405,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     talk(fd, data + 1, size - 1);
     close(fd);
     for (unsigned i = 0; i < 50 && (d.connection_count || d.calls || d.probing); i++) {
-        d.hub.now_ns += NS_PER_S; /* clients that left are looked for only now and then */
+        tended_now(&d,
+                   d.now_ns + NS_PER_S); /* clients that left are looked for only now and then */
         http_sweep(&d);
         (void)turn();
     }

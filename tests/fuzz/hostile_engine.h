@@ -9,6 +9,7 @@
 #include "bhttp.h"
 #include "engine/engine.h"
 #include "runtime_image.h"
+#include "warm.h"
 
 #define CANARY     "canary-3c9e51d07"
 #define CODE_START 0x1000u
@@ -25,8 +26,18 @@ const uint8_t runtime_js_wasm[] = {MODULE};
 __asm__(".globl runtime_js_wasm_end, runtime_js_code, runtime_js_code_end\n"
         ".set runtime_js_wasm_end, runtime_js_wasm + 59\n"
         ".set runtime_js_code, runtime_js_wasm\n"
-        ".set runtime_js_code_end, runtime_js_wasm\n");
+        ".set runtime_js_code_end, runtime_js_wasm\n"
+        ".globl runtime_js_heat, runtime_js_heat_end\n"
+        ".set runtime_js_heat, runtime_js_wasm\n"
+        ".set runtime_js_heat_end, runtime_js_wasm\n");
 _Static_assert(sizeof module_bytes == 59, "runtime_js_wasm_end");
+
+/* There is no JavaScript here to warm up with. */
+bool core_warm(const char **why)
+{
+    (void)why;
+    return true;
+}
 
 struct engine_module {
     uint32_t number;

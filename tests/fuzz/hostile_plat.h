@@ -39,11 +39,15 @@ static struct hostile_plat {
     uint8_t *window;
     enum plat_role role;
     uint64_t now_ns;
-    uint64_t entropy; /* state of the generator: the same input draws the same keys */
+    uint64_t entropy; /* state of the generator of keys: the same input draws the same ones, and no
+                       * two inputs share one (what one of them published is no secret of it) */
+    uint64_t whims;   /* what functions do: of the input's first bytes only */
+    bool public;      /* what is drawn now is for everybody to see: nonces */
     uint8_t secrets[SECRETS_MAX][SECRET_PART];
     unsigned secret_count;
     unsigned fail_in; /* that many allocations from now one fails; 0: none */
     bool can_report;
+    bool forges; /* faults that were none: whom a FAULT blames means nothing */
     plat_write_fault_fn on_write;
     plat_tick_fn on_tick;
     jmp_buf over;
@@ -200,6 +204,29 @@ bool plat_image_create(struct plat_image *image, const void *from, size_t size, 
     *image =
         (struct plat_image){.bytes = bytes, .size = total, .used = whole_pages(size), .fd = -1};
     return true;
+}
+
+bool plat_image_gather(struct plat_image *image, const uint8_t *from, const uint32_t *pages,
+                       size_t count)
+{
+    size_t size = count * PLAT_PAGE;
+    uint8_t *packed = malloc(size + 1);
+    for (size_t i = 0; packed && i < count; i++)
+        memcpy(packed + i * PLAT_PAGE, from + (size_t)pages[i] * PLAT_PAGE, PLAT_PAGE);
+    bool ok = packed && plat_image_create(image, packed, size, size);
+    free(packed);
+    return ok;
+}
+
+bool plat_image_is_shared(const struct plat_image *image)
+{
+    (void)image;
+    return false;
+}
+
+void plat_note_writes(bool on)
+{
+    (void)on;
 }
 
 void plat_image_destroy(struct plat_image *image)
@@ -390,20 +417,36 @@ void plat_trap_code(uintptr_t start, uintptr_t end)
 
 void plat_untrap_code(void) {}
 
+static uint64_t next_of(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545f4914f6cdd1du;
+}
+
 static uint64_t next_random(void)
 {
-    hp.entropy ^= hp.entropy >> 12;
-    hp.entropy ^= hp.entropy << 25;
-    hp.entropy ^= hp.entropy >> 27;
-    return hp.entropy * 0x2545f4914f6cdd1du;
+    return next_of(&hp.whims);
 }
 
 void plat_entropy(uint8_t *to, size_t size)
 {
     for (size_t i = 0; i < size; i++)
-        to[i] = (uint8_t)(next_random() >> 32);
-    if (size >= 32 && hp.secret_count < SECRETS_MAX) /* keys; what is shorter is public */
+        to[i] = (uint8_t)(next_of(&hp.entropy) >> 32);
+    /* Keys; what is shorter is public. */
+    if (size >= 32 && !hp.public && hp.secret_count < SECRETS_MAX)
         memcpy(hp.secrets[hp.secret_count++], to, SECRET_PART);
+}
+
+/* Nonces come from the platform where the processor draws none. */
+void __real_random_fresh(uint8_t *to, size_t size);
+void __wrap_random_fresh(uint8_t *to, size_t size);
+void __wrap_random_fresh(uint8_t *to, size_t size)
+{
+    hp.public = true;
+    __real_random_fresh(to, size);
+    hp.public = false;
 }
 
 void plat_measurement(uint8_t to[PLAT_MEASUREMENT_SIZE])

@@ -582,7 +582,7 @@ static int start_in_weaker_place(const char *core, bool powerless, int ready, in
 
 static bool ends_soon(int pid)
 {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 6000; i++) {
         if (kill(pid, 0) != 0) {
             return true;
         }

@@ -110,7 +110,7 @@ static void copy(const struct subject *of, struct core_child *to)
     struct core_child *core = (struct core_child *)(uintptr_t)&of->core;
     atomic_store(&of->copier->wanted, 1);
     tell_time(core); /* wakes it; the copy may find it in its window too */
-    for (unsigned i = 0; i < 5000 && atomic_load(&of->copier->made) == 0; i++)
+    for (unsigned i = 0; i < CORE_PATIENCE_MS && atomic_load(&of->copier->made) == 0; i++)
         (void)usleep(1000);
     *to = *core;
     to->window = of->copier->window;
@@ -141,7 +141,7 @@ static unsigned ask(struct core_child *core, enum tfaas_op op, const void *reque
     struct tfaas_slot slot = {.kind = TFAAS_CALL, .id = 7, .arg = {op}};
     core_send(core, slot, request, size);
     to->status = TFAAS_PEER_DEAD;
-    while (core_receive(core, &slot, to->bytes, 5000)) {
+    while (core_receive(core, &slot, to->bytes, CORE_PATIENCE_MS)) {
         if (slot.kind != TFAAS_ANSWER)
             continue;
         to->status = (unsigned)slot.arg[0];

@@ -71,7 +71,7 @@ static void start(void)
 static bool settle(int *status, bool *gone)
 {
     struct tfaas_window *window = core.window;
-    uint64_t one = 1, end = core_test_now_ns() + 5000000000u;
+    uint64_t one = 1, end = core_test_now_ns() + CORE_PATIENCE_MS * 1000000ull;
     (void)!write(core.ring_fd, &one, sizeof one);
     while (core_test_now_ns() < end) {
         if (waitpid(core.pid, status, WNOHANG) == core.pid) {
@@ -533,7 +533,7 @@ static void damaged_bundles(void)
         core_send(&core, (struct tfaas_slot){.kind = TFAAS_LOAD, .id = id, .arg = {bundle_size}},
                   bytes, bundle_size);
         struct tfaas_slot slot;
-        if (!core_receive(&core, &slot, payload, 15000) || slot.kind != TFAAS_LOADED) {
+        if (!core_receive(&core, &slot, payload, CORE_PATIENCE_MS) || slot.kind != TFAAS_LOADED) {
             CHECK(false, "bundle %u: kind %u %.*s", id, slot.kind, (int)slot.size, payload);
             break;
         }

@@ -277,7 +277,7 @@ static void keeper_runs_no_function(void)
         struct core victim;
         core_launch(&victim, tender, TENDER_KEEPER, "");
         core_put(&victim, (struct tfaas_slot){.kind = (uint16_t)kinds[i], .arg = {1, 0}}, "x", 1);
-        CHECK(core_gone(&victim, 5000), "a keeper takes a message of kind %u", kinds[i]);
+        CHECK(core_gone(&victim, ANSWER_MS), "a keeper takes a message of kind %u", kinds[i]);
         core_end(&victim);
     }
 }
@@ -624,7 +624,7 @@ static void one_call_at_a_time(void)
     for (unsigned i = 0; i < TFAAS_SLOTS + 2; i++)
         core_put(&worker, (struct tfaas_slot){.kind = TFAAS_CALL, .id = i, .arg = {TFAAS_OP_HELLO}},
                  fresh, sizeof fresh);
-    CHECK(core_gone(&worker, 5000), "a host that reads no answers and asks on is served");
+    CHECK(core_gone(&worker, ANSWER_MS), "a host that reads no answers and asks on is served");
     core_end(&worker);
     /* With one that waits it is given as soon as there is room. */
     core_launch(&worker, tender, TENDER_WORKER, "blue");
@@ -634,7 +634,7 @@ static void one_call_at_a_time(void)
     unsigned answers = 0;
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
     struct tfaas_slot slot;
-    while (answers < TFAAS_SLOTS + 1 && core_next(&worker, &slot, payload, 3000))
+    while (answers < TFAAS_SLOTS + 1 && core_next(&worker, &slot, payload, ANSWER_MS))
         answers += slot.kind == TFAAS_ANSWER && slot.arg[0] == TFAAS_OK && slot.id == answers;
     CHECK(answers == TFAAS_SLOTS + 1, "%u answers", answers);
     core_end(&worker);

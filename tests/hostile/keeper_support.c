@@ -97,7 +97,7 @@ void core_launch(struct core *core, struct tender *tender, enum tender_role role
     ring_tx_init(&core->tx, core->worker.window, true);
     ring_rx_init(&core->rx, core->worker.window, true);
     core_put(core, (struct tfaas_slot){.kind = TFAAS_CONFIGURE}, NULL, 0);
-    if (!core_next(core, &slot, payload, 10000) || slot.kind != TFAAS_READY)
+    if (!core_next(core, &slot, payload, ANSWER_MS) || slot.kind != TFAAS_READY)
         give_up("a core", "it does not say READY");
 }
 
@@ -117,7 +117,7 @@ struct answer *call(struct core *core, enum tfaas_op op, const void *request, si
             (struct tfaas_slot){.kind = TFAAS_CLOCK, .arg = {core->clock_s * UINT64_C(1000000000)}},
             NULL, 0);
     core_put(core, (struct tfaas_slot){.kind = TFAAS_CALL, .id = ++id, .arg = {op}}, request, size);
-    while (core_next(core, &slot, answer.bytes, 10000)) {
+    while (core_next(core, &slot, answer.bytes, ANSWER_MS)) {
         answer.size = slot.size;
         answer.bytes[slot.size] = '\0';
         answer.status = (unsigned)slot.arg[0];

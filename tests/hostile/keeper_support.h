@@ -33,6 +33,9 @@ void core_launch(struct core *core, struct tender *tender, enum tender_role role
                  const char *domain);
 void core_end(struct core *core);
 void core_put(struct core *core, struct tfaas_slot slot, const void *payload, size_t size);
+/* For what must come: a bound so that a hang is a failure, not a measure of speed. */
+#define ANSWER_MS 60000
+
 /* Next message, within timeout_ms. False: none, or the core is gone. */
 bool core_next(struct core *core, struct tfaas_slot *slot, uint8_t *payload, int timeout_ms);
 bool core_gone(struct core *core, int timeout_ms);

@@ -6,6 +6,7 @@
 #include "kvm_guest.h"
 
 #include "plat/shim/shim.h"
+#include "tfaas/abi.h"
 #include <stdbool.h>
 
 static void out(uint16_t port, uint32_t value)
@@ -13,12 +14,18 @@ static void out(uint16_t port, uint32_t value)
     __asm__ volatile("outl %0, %1" : : "a"(value), "d"(port) : "memory");
 }
 
+/* Where calls return to that give out used memory: zeroes r11 bytes at rax and goes on at rcx. */
+void clear(void);
+__asm__("clear: leaq -128(%rsp), %rsp; pushq %rcx; pushq %rdi; pushq %rax\n"
+        "movq %rax, %rdi; movq %r11, %rcx; xorl %eax, %eax; rep stosb\n"
+        "popq %rax; popq %rdi; popq %rcx; leaq 128(%rsp), %rsp; jmp *%rcx");
+
 static uint64_t call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
-    register uint64_t r10 __asm__("r10") = d;
+    register uint64_t r10 __asm__("r10") = d, r8 __asm__("r8") = (uint64_t)clear;
     __asm__ volatile("syscall"
                      : "+a"(number)
-                     : "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
                      : "rcx", "r11", "memory");
     return number;
 }
@@ -66,6 +73,63 @@ static uint64_t fuzz_calls(uint64_t seed, uint64_t count, bool upcall)
         if (number == SHIM_CALL_UPCALL || number == 158)
             at = SHIM_ELF_VA;
         call(number, at, size, draw(&state) % 10, (draw(&state) & 0x36) | 0x22);
+    }
+    return count;
+}
+
+/* Each has a right of ring 0, or of nobody. */
+static void privileged(uint64_t which)
+{
+    static uint64_t table[2];
+    uint64_t value = 0;
+    switch (which % KVM_PRIVILEGED) {
+#define CASE(n, text)                                                                              \
+    case n:                                                                                        \
+        __asm__ volatile(text : "+a"(value) : "c"(0x1b), "d"(0), "D"(table) : "memory");           \
+        return
+        CASE(0, "hlt");
+        CASE(1, "cli");
+        CASE(2, "sti");
+        CASE(3, "rdmsr");
+        CASE(4, "wrmsr");
+        CASE(5, "movq %%cr3, %0");
+        CASE(6, "movq %0, %%cr3");
+        CASE(7, "movq %%cr8, %0");
+        CASE(8, "lgdt (%%rdi)");
+        CASE(9, "lidt (%%rdi)");
+        CASE(10, "ltr %%ax");
+        CASE(11, "wbinvd");
+        CASE(12, "vmcall");
+        CASE(13, "vmmcall");
+        CASE(14, "swapgs");
+        CASE(15, "clts");
+        CASE(16, "xsetbv");
+        CASE(17, "movq %0, %%dr7");
+        CASE(18, "sysretq");
+        CASE(19, "invlpg (%%rdi)");
+#undef CASE
+    default:
+        break;
+    }
+}
+
+#define INT_SIZE 3 /* int n; ret */
+__asm__(".pushsection .text\n"
+        "interrupts: .set n, 0\n"
+        ".rept 256\n .byte 0xcd, n\n ret\n .set n, n + 1\n .endr\n"
+        ".popsection");
+extern const char interrupts[] __attribute__((visibility("hidden")));
+
+static uint64_t scribble(uint64_t seed, uint64_t count)
+{
+    uint64_t state = seed * 2 + 1;
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t at = draw(&state) % TFAAS_WINDOW_SIZE & ~UINT64_C(7);
+        /* The page of this conversation apart. */
+        if (at < 4096 || at >= 8192)
+            *(volatile uint64_t *)(SHIM_WINDOW_VA + at) = draw(&state);
+        if (i % 64 == 0)
+            out(SHIM_PORT_BELL, 1);
     }
     return count;
 }
@@ -196,6 +260,14 @@ static uint64_t attack(const volatile struct kvm_attack *what)
     }
     case KVM_ATTACK_INSTRUCTION:
         return execute(a);
+    case KVM_ATTACK_PRIVILEGED:
+        privileged(a);
+        return 9;
+    case KVM_ATTACK_INTERRUPT:
+        ((void (*)(void))(interrupts + INT_SIZE * (a & 255)))();
+        return 8;
+    case KVM_ATTACK_WINDOW:
+        return scribble(a, b);
     case KVM_ATTACK_CALL_WITH_FLAGS:
         return call_with_flags(a, b);
     case KVM_ATTACK_CALL_BY_JUMP:

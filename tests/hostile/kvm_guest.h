@@ -19,6 +19,14 @@
 #define RING0_CR4          14
 #define RING0_STRING_OUT   15 /* port rdi, rsi bytes */
 #define RING0_BAD_STACK    16
+#define RING0_RDMSRS       17 /* rsi of them from rdi on; answers how many could be read */
+#define RING0_WRMSRS       18
+#define RING0_HYPERCALLS   19 /* vmcall and vmmcall, numbers rdi to rdi + rsi */
+#define RING0_TABLES       20 /* rsi random entries of page tables, seed rdi */
+#define RING0_RUN          21 /* code at physical rdi */
+#define RING0_OUT_WIDE     22 /* port rdi, 1, 2 or 4 bytes by rsi */
+#define RING0_INSTRUCTION  23 /* the rdi-th of RING0_INSTRUCTIONS */
+#define RING0_INSTRUCTIONS 20
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -39,6 +47,9 @@ enum kvm_attack_kind {
     KVM_ATTACK_CALL_WITH_FLAGS, /* system call a (b) with AC, NT and DF set */
     KVM_ATTACK_CALL_BY_JUMP,    /* system call a without arguments, by a jump to b, flags c in r11;
                                  * result: the flags after it, and half of rax */
+    KVM_ATTACK_PRIVILEGED,      /* the a-th of more instructions that ring 3 has no right to */
+    KVM_ATTACK_INTERRUPT,       /* int a */
+    KVM_ATTACK_WINDOW,          /* rubbish all over it, seed a, b times, with bells */
 };
 
 /* Ring 0's own, and those that UMIP forbids. */
@@ -62,6 +73,8 @@ enum kvm_instruction {
     KVM_SMSW,
     KVM_INSTRUCTIONS
 };
+
+#define KVM_PRIVILEGED 20
 
 struct kvm_attack {
     uint64_t kind, a, b, c, d;

@@ -10,10 +10,15 @@
 shim_vectors:
         .rept   SHIM_VECTORS
         .p2align 4
-        jmp     attack
+        jmp     fault
         .endr
         .p2align 4
         jmp     attack                  /* the system call's entry */
+/* In a sweep a fault of ring 0 is what the attempt came to: the next one. */
+fault:  cmpq    $0, resume(%rip)
+        je      attack
+        movq    resume_stack(%rip), %rsp
+        jmp     *resume(%rip)
 attack:
         cmpq    $RING0_HALT, %rax
         je      1f
@@ -47,6 +52,20 @@ attack:
         je      15f
         cmpq    $RING0_BAD_STACK, %rax
         je      16f
+        cmpq    $RING0_RDMSRS, %rax
+        je      17f
+        cmpq    $RING0_WRMSRS, %rax
+        je      18f
+        cmpq    $RING0_HYPERCALLS, %rax
+        je      19f
+        cmpq    $RING0_TABLES, %rax
+        je      20f
+        cmpq    $RING0_RUN, %rax
+        je      21f
+        cmpq    $RING0_OUT_WIDE, %rax
+        je      22f
+        cmpq    $RING0_INSTRUCTION, %rax
+        je      23f
         jmp     back
 1:      hlt
         jmp     back
@@ -96,6 +115,101 @@ attack:
 16:     movq    $0x123456789abc, %rsp
         pushq   %rax
         jmp     back
+
+        .macro  each_of attempt:vararg  /* rdi = first, rsi = how many; rax: how many went well */
+        movq    %rsp, resume_stack(%rip)
+        xorl    %r8d, %r8d
+        leaq    7f(%rip), %rax
+        movq    %rax, resume(%rip)
+6:      \attempt
+        incq    %r8
+7:      incq    %rdi
+        decq    %rsi
+        jnz     6b
+        movq    $0, resume(%rip)
+        movq    %r8, %rax
+        jmp     back
+        .endm
+17:     each_of movl %edi, %ecx; rdmsr
+18:     each_of movl %edi, %ecx; movl $-1, %eax; movl $-1, %edx; wrmsr
+19:     each_of movq %rdi, %rax; xorl %ebx, %ebx; vmcall; movq %rdi, %rax; vmmcall
+/* Any entry of any table becomes anything; then the processor looks at the tables anew. */
+20:     movq    %rdi, %rax
+        call    draw
+        movq    %rax, %rdx
+        andq    $0xffff8, %rdx          /* the first MiB of tables */
+        call    draw
+        movq    $SHIM_BASE + SHIM_PAGE_TABLE_GPA, %rcx
+        movq    %rax, (%rcx,%rdx)
+        movq    %rax, %rdi
+        movq    %cr3, %rcx
+        movq    %rcx, %cr3
+        decq    %rsi
+        jnz     20b
+        jmp     back
+draw:   movq    %rax, %rcx              /* xorshift64 */
+        shlq    $13, %rcx
+        xorq    %rcx, %rax
+        movq    %rax, %rcx
+        shrq    $7, %rcx
+        xorq    %rcx, %rax
+        movq    %rax, %rcx
+        shlq    $17, %rcx
+        xorq    %rcx, %rax
+        ret
+21:     call    map
+        movq    $SHIM_BASE + SHIM_LAUNCH_GPA, %rdx
+        call    *%rdx
+        jmp     back
+22:     movl    %edi, %edx
+        movl    $65, %eax
+        cmpl    $2, %esi
+        jb      8f
+        je      9f
+        outl    %eax, %dx
+        jmp     back
+8:      outb    %al, %dx
+        jmp     back
+9:      outw    %ax, %dx
+        jmp     back
+23:     movq    %rsp, resume_stack(%rip)
+        leaq    8f(%rip), %rax
+        movq    %rax, resume(%rip)
+        leaq    instructions(%rip), %rax
+        shlq    $4, %rdi
+        addq    %rdi, %rax
+        xorl    %ecx, %ecx
+        jmp     *%rax
+8:      movq    $0, resume(%rip)
+        jmp     back
+        .p2align 4
+        .macro  one text:vararg
+        .p2align 4
+        \text
+        jmp     8b
+        .endm
+instructions:
+        one     wbinvd
+        one     invd
+        one     clts
+        one     ltr %ax
+        one     lldt %ax
+        one     lgdt nothing(%rip)
+        one     lmsw %ax
+        one     rdpmc
+        one     xsetbv
+        one     swapgs
+        one     movq %rax, %dr7
+        one     movq %rax, %cr8
+        one     monitor
+        one     mwait
+        one     invlpg 0
+        one     sysretq
+        one     rsm
+        one     int $2
+        one     int $0x80
+        one     .byte 0x0f, 0x01, 0xcf  /* encls */
+
 /* The exception pushed no error code here (#UD): rip, cs, rflags, rsp, ss. */
 back:   addq    $2, (%rsp)              /* over the ud2 */
         iretq
@@ -122,4 +236,8 @@ down:   movabsq $SHIM_PTE_FRAME, %rcx
         ret
         .p2align 3
 nothing: .quad  0, 0
+        .bss
+        .p2align 3
+resume: .skip   8
+resume_stack: .skip 8
         .section .note.GNU-stack, "", @progbits

@@ -71,7 +71,7 @@ static void loads_and_unloads(void)
         CHECK(load_run(&core, 1, 10, 5, "s") == 0, "calls went wrong");
         core_send(&core, (struct tfaas_slot){.kind = TFAAS_UNLOAD, .id = 1}, NULL, 0);
         struct tfaas_slot slot;
-        bool received = core_receive(&core, &slot, payload, 5000);
+        bool received = core_receive(&core, &slot, payload, CORE_PATIENCE_MS);
         CHECK(received && slot.kind == TFAAS_LOADED && slot.arg[0] == TFAAS_CANCELLED,
               "kind %u, %s", slot.kind, tfaas_status_name((unsigned)slot.arg[0]));
     }

@@ -96,7 +96,7 @@ static void host_calls(void)
 static void bad_response(void)
 {
     core_test_load(&core, ++next_id, core_test_wasm("bad_response"));
-    core_test_ends(&core, next_id, "x", SECOND, TFAAS_BAD_RESPONSE);
+    core_test_ends(&core, next_id, "x", 20 * SECOND, TFAAS_BAD_RESPONSE);
 }
 
 /* --- modules that are refused --- */
@@ -125,7 +125,7 @@ static void refused_modules(void)
         (void)printf("       %s\n", modules[i].name);
         core_test_refused(&core, ++next_id, core_test_wasm(modules[i].name), modules[i].status,
                           modules[i].text);
-        core_test_ends(&core, next_id, "x", SECOND, modules[i].status);
+        core_test_ends(&core, next_id, "x", 20 * SECOND, modules[i].status);
     }
 }
 
@@ -212,7 +212,7 @@ static void nested(uint32_t depth, bool refused)
         core_test_refused(&core, ++next_id, config, TFAAS_BAD_MODULE, "nest");
     } else {
         core_test_load(&core, ++next_id, config);
-        core_test_ends(&core, next_id, "x", SECOND, TFAAS_FUNCTION_FAILED); /* no response */
+        core_test_ends(&core, next_id, "x", 20 * SECOND, TFAAS_FUNCTION_FAILED); /* no response */
     }
     free(m.data);
     free(body);
@@ -234,10 +234,11 @@ static void busy(void)
     core_test_load(&core, ++next_id, core_test_wasm("sleeps"));
     uint32_t first = core.next_id + 1;
     for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX + 3; i++)
-        (void)core_begin(&core, next_id, "GET", "/", NULL, NULL, 0, true, SECOND);
+        (void)core_begin(&core, next_id, "GET", "/", NULL, NULL, 0, true, 60 * SECOND);
     unsigned refused = 0, ended = 0;
     struct tfaas_slot slot;
-    while (refused + ended < TFAAS_INFLIGHT_MAX + 3 && core_receive(&core, &slot, payload, 10000)) {
+    while (refused + ended < TFAAS_INFLIGHT_MAX + 3 &&
+           core_receive(&core, &slot, payload, CORE_PATIENCE_MS)) {
         if (!(slot.flags & TFAAS_END))
             continue;
         if (slot.arg[0] == TFAAS_BUSY) {
@@ -245,8 +246,10 @@ static void busy(void)
             CHECK(slot.id >= first + TFAAS_INFLIGHT_MAX, "call %u was refused", slot.id - first);
         } else {
             ended++;
-            CHECK(slot.arg[0] == TFAAS_DEADLINE, "%s", tfaas_status_name((unsigned)slot.arg[0]));
+            CHECK(slot.arg[0] == TFAAS_CANCELLED, "%s", tfaas_status_name((unsigned)slot.arg[0]));
         }
+        for (uint32_t i = 0; refused == 3 && ended == 0 && i < TFAAS_INFLIGHT_MAX; i++)
+            core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = first + i}, NULL, 0);
     }
     CHECK(refused == 3 && ended == TFAAS_INFLIGHT_MAX, "%u refused, %u ended", refused, ended);
     core_test_expect(&core, 1, "args", "tfaas /function/function.wasm");
@@ -254,7 +257,7 @@ static void busy(void)
 
 static void unknown_function(void)
 {
-    core_test_ends(&core, 4000, "x", SECOND, TFAAS_NOT_FOUND);
+    core_test_ends(&core, 4000, "x", 20 * SECOND, TFAAS_NOT_FOUND);
 }
 
 /* --- what a function may read --- */
@@ -283,7 +286,7 @@ static void exit_codes(void)
 {
     struct core_answer answer;
     core_test_expect(&core, 1, "exit 0", "");
-    CHECK(core_test_call(&core, 1, "exit 3", 6, SECOND, &answer), "the core is gone");
+    CHECK(core_test_call(&core, 1, "exit 3", 6, 20 * SECOND, &answer), "the core is gone");
     CHECK(core_http_status(&answer) == 500, "http %u", core_http_status(&answer));
     CHECK(strstr(answer.log, "exit code 3"), "the log does not say it: %s", answer.log);
     core_answer_free(&answer);

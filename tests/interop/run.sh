@@ -28,7 +28,7 @@ skip() {
 count() { # runs a command that ends with "NAME: N passed, N failed[, N skipped]"
     local log=$work/$1.log p f s line
     shift
-    timeout 120 "$@" "$tool" >"$log" 2>&1
+    timeout 600 "$@" "$tool" >"$log" 2>&1
     local status=$?
     cat "$log"
     line=$(grep -E '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)

@@ -55,7 +55,7 @@ WAT_PROGRAMS = [
 # The block of a call is charged whole, so the host sees up to the rest of that block more.
 REST_OF_BLOCK = 14
 RANDOM_PROGRAMS = 250
-TOOL_SECONDS = 120
+TOOL_SECONDS = 600
 WAT_FLAGS = ["--enable-tail-call", "--enable-extended-const"]
 NODE_FLAGS = ["--experimental-wasm-extended-const"]
 

@@ -52,7 +52,7 @@ def verify(verifpal, text):
         model.write(text)
         model.flush()
         done = subprocess.run([verifpal, 'verify', '--quiet', '--color', 'never', model.name],
-                              capture_output=True, text=True, timeout=300)
+                              capture_output=True, text=True, timeout=1800)
     output = done.stdout + done.stderr
     return (len(re.findall(r'^ *PASS \+ \w+\?', output, re.M)),
             len(re.findall(r'^ *FAIL x \w+\?', output, re.M)), output)

@@ -26,7 +26,7 @@ if [ ! -e "$venv/ready" ]; then
     touch "$venv/ready"
 fi
 
-PYTHONPATH=sdk/python timeout -k 5 600 "$venv/bin/python" -B -W error::ResourceWarning -m unittest discover --verbose \
+PYTHONPATH=sdk/python timeout -k 5 1800 "$venv/bin/python" -B -W error::ResourceWarning -m unittest discover --verbose \
     --start-directory sdk/python/tests >"$log/sdk_python.log" 2>&1
 status=$?
 number() { sed -n "s/^\(OK\|FAILED\) (.*\b$1=\([0-9]*\).*/\2/p" "$log/sdk_python.log"; }

@@ -68,7 +68,7 @@ void core_child_start(struct core_child *core)
     core_send(core, (struct tfaas_slot){.kind = TFAAS_CONFIGURE}, NULL, 0);
     struct tfaas_slot slot;
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
-    if (!core_receive(core, &slot, payload, 5000) || slot.kind != TFAAS_READY)
+    if (!core_receive(core, &slot, payload, CORE_PATIENCE_MS) || slot.kind != TFAAS_READY)
         die("no READY from the core");
 }
 
@@ -79,6 +79,20 @@ void core_child_stop(struct core_child *core)
     (void)munmap((uint8_t *)core->window - PLAT_PAGE, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE);
     (void)close(core->ring_fd);
     (void)close(core->bell_fd);
+}
+
+void core_pause(const struct core_child *core)
+{
+    int status;
+    if (kill(core->pid, SIGSTOP) != 0 || waitpid(core->pid, &status, WUNTRACED) != core->pid ||
+        !WIFSTOPPED(status))
+        die("the core does not stop");
+}
+
+void core_resume(const struct core_child *core)
+{
+    if (kill(core->pid, SIGCONT) != 0)
+        die("the core does not go on");
 }
 
 static void ring_bell(int fd)
@@ -205,7 +219,7 @@ void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_si
         .secrets = (struct bundle_pair *)config->secrets,
         .secret_count = config->secret_count,
         .memory_limit = config->memory_limit ? config->memory_limit : 128u << 20,
-        .deadline_ns = 5000000000ull,
+        .deadline_ns = CORE_PATIENCE_MS * 1000000ull,
         .response_limit = config->response_limit ? config->response_limit : 16u << 20,
         .log_limit = config->log_limit ? config->log_limit : 64u << 10,
         .hostcall_limit = config->hostcall_limit ? config->hostcall_limit : 1000000,
@@ -242,7 +256,7 @@ void core_load_bundle(struct core_child *core, uint32_t id, const uint8_t *bytes
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
     struct tfaas_slot slot;
     for (;;) {
-        if (!core_receive(core, &slot, payload, 60000))
+        if (!core_receive(core, &slot, payload, CORE_PATIENCE_MS))
             die("no LOADED from the core");
         take(answer, &slot, payload);
         if (slot.kind == TFAAS_LOADED && slot.id == id)
@@ -291,7 +305,7 @@ bool core_wait(struct core_child *core, uint32_t id, struct core_answer *answer)
     struct tfaas_slot slot;
     memset(answer, 0, sizeof *answer);
     for (;;) {
-        if (!core_receive(core, &slot, payload, 30000))
+        if (!core_receive(core, &slot, payload, CORE_PATIENCE_MS))
             return false;
         if (slot.kind == TFAAS_FAULT) {
             take(answer, &slot, payload);
@@ -310,7 +324,8 @@ bool core_invoke(struct core_child *core, uint32_t function, const void *body, s
                  struct core_answer *answer)
 {
     static const char *const headers[] = {"content-type", "application/json", NULL};
-    uint32_t id = core_begin(core, function, "POST", "/", headers, body, size, true, 5000000000ull);
+    uint32_t id = core_begin(core, function, "POST", "/", headers, body, size, true,
+                             CORE_PATIENCE_MS * 1000000ull);
     return core_wait(core, id, answer);
 }
 

@@ -9,6 +9,9 @@
 #include "ring.h"
 #include <sys/types.h>
 
+/* For what must come: a bound so that a hang is a failure, not a measure of speed. */
+#define CORE_PATIENCE_MS 60000
+
 struct core_child {
     void *window;
     int ring_fd, bell_fd;
@@ -56,6 +59,10 @@ extern void (*core_child_hook)(void *window);
 /* core_prepare() must have run in this process. Exits the test on failure to start. */
 void core_child_start(struct core_child *core);
 void core_child_stop(struct core_child *core);
+/* Between them the core does not run: what is sent is there as if sent at once. It must fit the
+ * ring. */
+void core_pause(const struct core_child *core);
+void core_resume(const struct core_child *core);
 
 /* The load bundle of this package and configuration; malloc'ed. */
 void core_bundle(const struct core_config *config, uint8_t **out, size_t *out_size);
@@ -71,7 +78,7 @@ uint32_t core_begin(struct core_child *core, uint32_t function, const char *meth
 void core_send(struct core_child *core, struct tfaas_slot slot, const void *payload, size_t size);
 /* Waits for END of `id`; other messages of other ids are dropped. False: the core is gone. */
 bool core_wait(struct core_child *core, uint32_t id, struct core_answer *answer);
-/* begin + wait, POST, 5 s. */
+/* begin + wait, POST; the deadline is for hangs. */
 bool core_invoke(struct core_child *core, uint32_t function, const void *body, size_t size,
                  struct core_answer *answer);
 /* Next message of any kind within timeout_ms. False: none. */

@@ -21,7 +21,7 @@ static inline unsigned load_run(struct core_child *core, uint32_t functions, uns
                              true, 60000000000u);
         struct tfaas_slot slot;
         if (ring_receive(&core->rx, &slot, payload) != TFAAS_OK) {
-            if (core_test_now_ns() - last > 20000000000u)
+            if (core_test_now_ns() - last > CORE_PATIENCE_MS * 1000000ull)
                 return count - done + wrong;
             continue;
         }

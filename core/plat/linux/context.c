@@ -86,6 +86,16 @@ void plat_context_set_tid(int tid)
     *thread_tid(thread_self()) = tid;
 }
 
+/* Without a guard of its own: its end would compare the new one with the old. */
+__attribute__((no_stack_protector)) void plat_context_new_guards(void)
+{
+    uintptr_t fresh[2];
+    plat_entropy((uint8_t *)fresh, sizeof(fresh));
+    /* As the C library does it: no string runs over the first byte, which is zero. */
+    scheduler_thread->stack_guard = fresh[0] & ~(uintptr_t)0xff;
+    scheduler_thread->pointer_guard = fresh[1];
+}
+
 struct plat_context *plat_context_new(void)
 {
     struct plat_context *context = calloc(1, sizeof(*context));
@@ -107,9 +117,6 @@ struct plat_context *plat_context_new(void)
     thread->tcb = thread;
     thread->self = thread;
     thread->sysinfo = scheduler_thread->sysinfo;
-    /* Functions on both sides of a switch compare the same guards. */
-    thread->stack_guard = scheduler_thread->stack_guard;
-    thread->pointer_guard = scheduler_thread->pointer_guard;
     *thread_tid(thread) = *thread_tid(scheduler_thread);
     return context;
 }
@@ -126,6 +133,10 @@ void plat_context_start(struct plat_context *context, void (*fn)(void *), void *
 {
     context->fn = fn;
     context->argument = argument;
+    /* Functions on both sides of a switch compare the same guards; one made before a copy of the
+     * process got new ones has the old. */
+    context->thread->stack_guard = scheduler_thread->stack_guard;
+    context->thread->pointer_guard = scheduler_thread->pointer_guard;
     /* What plat_switch pops: control words, r15 r14 r13 r12 rbx rbp, return address. After its ret
      * the stack is aligned as the entry of a program: plat_context_entry makes a call. */
     uint64_t *sp = (uint64_t *)(void *)(context->memory + PLAT_PAGE + PLAT_STACK_SIZE) - 10;

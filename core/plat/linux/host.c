@@ -148,6 +148,13 @@ uint64_t plat_spin_ns(void)
     return plat_machine ? MACHINE_SPIN_NS : 0; /* a sleep there is two world switches */
 }
 
+void plat_note_writes(bool on)
+{
+    if (plat_machine) {
+        guest_note_writes(on);
+    }
+}
+
 void plat_entropy(uint8_t *to, size_t size)
 {
     if (plat_machine) {

@@ -61,6 +61,10 @@ void plat_signal_stack(void **start, size_t *size);
 /* Stores the thread's kernel id into the C library's thread block (after a raw clone). */
 void plat_context_set_tid(int tid);
 
+/* Stack and pointer guard anew, in a copy of a prepared core: what one copy's memory shows says
+ * nothing of another's. No function that has begun may return afterwards, no context be live. */
+void plat_context_new_guards(void);
+
 /* What the signal handlers need to know of the running context: may `size` bytes below `sp` be
  * used? False when no context runs. */
 bool plat_context_has_room(uintptr_t sp, size_t size);

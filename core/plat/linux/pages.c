@@ -145,22 +145,27 @@ static bool image_in_memory(struct plat_image *image, const void *from, size_t s
     return true;
 }
 
-static bool image_in_file(struct plat_image *image, int fd, const void *from, size_t size,
-                          size_t total)
+/* From now on nobody writes it. */
+static bool seal_file(struct plat_image *image, int fd, size_t total, size_t used)
 {
-    /* Pages of zeroes stay holes in the file. */
-    struct sink to = {.fd = fd};
-    if (ftruncate(fd, (off_t)whole_pages(total)) != 0 ||
-        !for_nonzero_runs(from, size, run_to_file, &to) ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
         return false;
     }
     uint8_t *bytes = mmap(NULL, whole_pages(total), PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED) {
         return false;
     }
-    *image = (struct plat_image){.bytes = bytes, .size = total, .used = to.used, .fd = fd};
+    *image = (struct plat_image){.bytes = bytes, .size = total, .used = used, .fd = fd};
     return true;
+}
+
+static bool image_in_file(struct plat_image *image, int fd, const void *from, size_t size,
+                          size_t total)
+{
+    /* Pages of zeroes stay holes in the file. */
+    struct sink to = {.fd = fd};
+    return ftruncate(fd, (off_t)whole_pages(total)) == 0 &&
+           for_nonzero_runs(from, size, run_to_file, &to) && seal_file(image, fd, total, to.used);
 }
 
 bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total)
@@ -183,6 +188,38 @@ bool plat_image_create(struct plat_image *image, const void *from, size_t size, 
     return true;
 }
 
+bool plat_image_gather(struct plat_image *image, const uint8_t *from, const uint32_t *pages,
+                       size_t count)
+{
+    const size_t size = count * PLAT_PAGE;
+    *image = (struct plat_image){.fd = -1};
+    if (plat_linux_attached() && !plat_machine) {
+        const int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        bool ok = fd >= 0 && ftruncate(fd, (off_t)size) == 0;
+        for (size_t i = 0; ok && i < count; i++) {
+            ok = write_all(fd, from + (size_t)pages[i] * PLAT_PAGE, PLAT_PAGE, i * PLAT_PAGE);
+        }
+        if (ok && seal_file(image, fd, size, size)) {
+            return true;
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        return false;
+    }
+    uint8_t *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        memcpy(bytes + i * PLAT_PAGE, from + (size_t)pages[i] * PLAT_PAGE, PLAT_PAGE);
+    }
+    plat_protect(bytes, size, PLAT_READ);
+    *image = (struct plat_image){
+        .bytes = bytes, .size = size, .used = plat_machine ? size : 0, .fd = -1};
+    return true;
+}
+
 void plat_image_destroy(struct plat_image *image)
 {
     if (image->bytes != NULL) {
@@ -193,6 +230,11 @@ void plat_image_destroy(struct plat_image *image)
     }
     free(image->runs);
     *image = (struct plat_image){.fd = -1};
+}
+
+bool plat_image_is_shared(const struct plat_image *image)
+{
+    return image->fd >= 0 || plat_machine;
 }
 
 bool plat_image_map(const struct plat_image *image, void *at, enum plat_access access)

@@ -259,6 +259,7 @@ void plat_handlers(plat_write_fault_fn on_write, plat_tick_fn on_tick)
 {
     on_write_fault = on_write;
     on_tick_fn = on_tick;
+    tick_armed = 0; /* a copy has no timer of what it was copied from */
     if (plat_machine) {
         return;
     }

@@ -51,6 +51,7 @@ static void worker_main(enum plat_role role, const char *domain, const int fds[C
     if (!filter_install(WORKER)) {
         _exit(WORKER_EXIT_NO_CAGE);
     }
+    plat_context_new_guards();
     core_serve();
 }
 

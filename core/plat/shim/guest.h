@@ -18,6 +18,7 @@ void guest_bell(void);
 void guest_wait(int64_t timeout_ns);
 void guest_tick(uint64_t ns);
 void guest_ready(void);
+void guest_note_writes(bool on);
 void guest_exit(int code) __attribute__((noreturn));
 /* From the processor, mixed with what the launch page had. False: the processor gives none. */
 void guest_entropy_mix(const uint8_t bytes[32]);

@@ -57,5 +57,6 @@ void guest_main(void)
     plat_on_abort = NULL;
     guest_ready();
     enter(launch);
+    plat_context_new_guards();
     core_serve();
 }

@@ -70,8 +70,12 @@ static bool processor_word(unsigned long long *to)
 /* What a processor gives is believed only where it does not stand still (some have after sleep). */
 static bool processor_entropy(unsigned long long to[8])
 {
+    static int known; /* 0: not asked, 1: no, 2: yes; asking leaves the machine */
     unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_RDRND) == 0) {
+    if (known == 0) {
+        known = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_RDRND) != 0 ? 2 : 1;
+    }
+    if (known == 1) {
         return false;
     }
     for (unsigned i = 0; i < 8; i++) {
@@ -90,6 +94,11 @@ void guest_entropy_mix(const uint8_t bytes[32])
 void guest_ready(void)
 {
     out(SHIM_PORT_READY, 0);
+}
+
+void guest_note_writes(bool on)
+{
+    out(SHIM_PORT_READY, on ? 1 : 2);
 }
 
 bool guest_entropy(uint8_t *to, size_t size)

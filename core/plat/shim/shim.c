@@ -13,11 +13,10 @@
 #define PAGE           4096u
 #define TABLE_SIZE     512u
 #define HOLES_MAX      256u
-#define FLUSH_EACH     4u      /* more changed pages: the whole TLB at once */
-#define RETRY_NS       100000u /* another tick when this one came at a bad time */
-#define SPREAD         UINT64_C(0x6000000)
+#define FLUSH_EACH     4u                 /* more changed pages: the whole TLB at once */
+#define RETRY_NS       100000u            /* another tick when this one came at a bad time */
 #define LARGE          UINT64_C(0x100000) /* mappings from this size on share no directory */
-#define DIRECTORY_SPAN UINT64_C(0x200000)
+#define DIRECTORY_SPAN UINT64_C(SHIM_LARGE_PAGE)
 #define GENERAL_VA     UINT64_C(0x10000000000) /* mappings that find no prepared frames */
 #define SYSCALL_RIP    (SHIM_BASE + SHIM_SYSCALL_GPA)
 
@@ -62,7 +61,7 @@ static struct hole holes[HOLES_MAX];
 static unsigned hole_count;
 static uint64_t ready_next = SHIM_MAPS_VA, general_next = GENERAL_VA;
 static uint64_t heap_end = SHIM_HEAP_VA;
-static uint64_t frames_next, frames_end, spread_end, tables_next; /* 0: not asked yet */
+static uint64_t frames_next, frames_end, tables_next; /* 0: not asked yet */
 static uint64_t free_count;
 static uint64_t upcall_entry, upcall_stack, upcall_leave, upcall_leave_end, upcall_clear;
 
@@ -112,8 +111,33 @@ static void start(void)
     uint64_t end = launch->memory_end;
     tables_next = boot->page_tables_used;
     frames_next = boot->frames_used;
-    spread_end = frames_next + SPREAD;
     frames_end = end > SHIM_MEMORY_MAX ? SHIM_MEMORY_MAX : end < frames_next ? frames_next : end;
+}
+
+static uint16_t *count_of(const uint64_t *table)
+{
+    uint16_t *counts = low(SHIM_COUNT_GPA);
+    return &counts[((uint64_t)table - SHIM_BASE - SHIM_PAGE_TABLE_GPA) / PAGE];
+}
+
+/* A large page becomes a table of the same pages. Nothing changes for who uses them. False: no
+ * table is left. */
+static bool split(uint64_t *entry)
+{
+    if (tables_next >= SHIM_PAGE_TABLE_END) {
+        return false;
+    }
+    uint64_t *table = low(tables_next), *at = table;
+    uint64_t page = *entry & ~(uint64_t)(SHIM_PTE_LARGE | SHIM_PTE_CODE);
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < TABLE_SIZE; i++) {
+        *at++ = page;
+        page += PAGE;
+    }
+    *count_of(table) = TABLE_SIZE;
+    *entry = tables_next | SHIM_PTE_PRESENT | SHIM_PTE_WRITE | SHIM_PTE_USER | SHIM_PTE_ACCESSED;
+    tables_next += PAGE;
+    return true;
 }
 
 /* The leaf table of an address, made if asked for. NULL: there is none; *skip: bytes until the next
@@ -123,6 +147,10 @@ static uint64_t *leaf_table(uint64_t va, bool make, uint64_t *skip)
     uint64_t *table = low(SHIM_PAGE_TABLE_GPA);
     for (unsigned shift = 39; shift > 12; shift -= 9) {
         uint64_t *entry = &table[va >> shift & (TABLE_SIZE - 1)];
+        if ((*entry & SHIM_PTE_LARGE) != 0 && !split(entry)) {
+            *skip = 0;
+            return NULL;
+        }
         if ((*entry & SHIM_PTE_PRESENT) == 0) {
             if (!make) {
                 *skip = (UINT64_C(1) << shift) - (va & ((UINT64_C(1) << shift) - 1));
@@ -186,12 +214,6 @@ static void set_bits(uint64_t *entries, uint64_t count, uint64_t bits)
     }
 }
 
-static uint16_t *count_of(const uint64_t *table)
-{
-    uint16_t *counts = low(SHIM_COUNT_GPA);
-    return &counts[((uint64_t)table - SHIM_BASE - SHIM_PAGE_TABLE_GPA) / PAGE];
-}
-
 static void recount(const uint64_t *table)
 {
     uint16_t used = 0;
@@ -223,8 +245,8 @@ static bool next_piece(uint64_t *va, uint64_t end, bool make, struct piece *piec
     uint64_t skip;
     piece->table = leaf_table(*va, make, &skip);
     if (piece->table == NULL) {
-        *failed = make;
-        *va += make ? end - *va : skip;
+        *failed = skip == 0;
+        *va += *failed ? end - *va : skip;
         return false;
     }
     const uint64_t first = *va / PAGE % TABLE_SIZE, left = (end - *va) / PAGE;
@@ -234,13 +256,31 @@ static bool next_piece(uint64_t *va, uint64_t end, bool make, struct piece *piec
     return true;
 }
 
-/* Takes the pages of a range away. */
-static void unmap(uint64_t va, uint64_t size)
+/* The entry of a large page that lies in the range as a whole; NULL: there is none at its start. */
+static uint64_t *large_entry(uint64_t va, uint64_t size)
+{
+    uint64_t *table = low(SHIM_PAGE_TABLE_GPA);
+    if (va % DIRECTORY_SPAN != 0 || size < DIRECTORY_SPAN) {
+        return NULL;
+    }
+    for (unsigned shift = 39; shift > 21; shift -= 9) {
+        const uint64_t entry = table[va >> shift & (TABLE_SIZE - 1)];
+        if ((entry & SHIM_PTE_PRESENT) == 0) {
+            return NULL;
+        }
+        table = low(entry & SHIM_PTE_FRAME);
+    }
+    table += va >> 21 & (TABLE_SIZE - 1);
+    return (*table & SHIM_PTE_LARGE) != 0 ? table : NULL;
+}
+
+/* Takes the pages of a range away. False: not all of them. */
+static bool unmap(uint64_t va, uint64_t size)
 {
     const uint64_t from = va, end = va + size, before = free_count;
     struct piece piece;
-    bool failed;
-    while (va < end) {
+    bool failed = false;
+    while (!failed && va < end) {
         if (!next_piece(&va, end, false, &piece, &failed)) {
             continue;
         }
@@ -261,16 +301,15 @@ static void unmap(uint64_t va, uint64_t size)
         }
     }
     flush(from, size, free_count - before);
+    return !failed;
 }
 
-/* Frames for empty entries. New ones first, they need no clearing; after SPREAD of them used ones
- * first, so that a core's memory does not spread further than it must. False: there
- * are too few. `used`: NULL when only frames that were never used will do; *used: some are not
- * zero.
- */
+/* Frames for empty entries. Used ones first: to zero one is cheap, to have the host find a new one
+ * is not, and a core's memory does not spread. False: there are too few. `used`: NULL when only
+ * frames that were never used will do; *used: some are not zero. */
 static bool fill(uint64_t *entries, uint64_t count, uint64_t bits, bool *used)
 {
-    if (used != NULL && free_count > 0 && upcall_clear != 0 && frames_next >= spread_end) {
+    if (used != NULL && free_count > 0 && upcall_clear != 0) {
         const uint64_t taken = count < free_count ? count : free_count;
         *used = true;
         free_count -= taken;
@@ -318,6 +357,13 @@ static bool protect(uint64_t va, uint64_t size, uint64_t prot)
     struct piece piece;
     bool failed = false;
     while (!failed && va < end) {
+        uint64_t *large = prot != 0 ? large_entry(va, end - va) : NULL;
+        if (large != NULL) {
+            const uint64_t code = (prot & PROT_EXEC) != 0 ? SHIM_PTE_CODE : 0;
+            set_bits(large, 1, bits | SHIM_PTE_LARGE | code);
+            va += DIRECTORY_SPAN;
+            continue;
+        }
         if (!next_piece(&va, end, prot != 0, &piece, &failed)) {
             continue;
         }
@@ -350,10 +396,17 @@ static bool protect(uint64_t va, uint64_t size, uint64_t prot)
 static bool protect_in_directory(uint64_t va, uint64_t size, uint64_t prot)
 {
     uint64_t skip;
-    const uint64_t *leaf = size >= LARGE ? leaf_table(va, false, &skip) : NULL;
-    const uint64_t executable = SHIM_PTE_PRESENT | SHIM_PTE_WRITE | SHIM_PTE_NX;
-    if (leaf == NULL || (prot & PROT_WRITE) != 0 || (prot & PROT_READ) == 0 ||
-        (leaf[va / PAGE % TABLE_SIZE] & executable) != SHIM_PTE_PRESENT) {
+    if (size < LARGE || (prot & PROT_WRITE) != 0 || (prot & PROT_READ) == 0) {
+        return false;
+    }
+    const uint64_t *large = large_entry(va, size);
+    const uint64_t *leaf = large == NULL ? leaf_table(va, false, &skip) : NULL;
+    const uint64_t writable = SHIM_PTE_PRESENT | SHIM_PTE_WRITE;
+    const bool code =
+        large != NULL ? (*large & (writable | SHIM_PTE_CODE)) == (SHIM_PTE_PRESENT | SHIM_PTE_CODE)
+                      : leaf != NULL && (leaf[va / PAGE % TABLE_SIZE] & (writable | SHIM_PTE_NX)) ==
+                                            SHIM_PTE_PRESENT;
+    if (!code) {
         return false;
     }
     for (uint64_t at = va & ~(DIRECTORY_SPAN - 1); at < va + size; at += DIRECTORY_SPAN) {
@@ -391,12 +444,16 @@ static uint64_t round_up(uint64_t size, uint64_t unit)
 static uint64_t take_new(uint64_t *next, uint64_t end, uint64_t size)
 {
     const uint64_t unit = size >= LARGE ? DIRECTORY_SPAN : PAGE;
+    /* Compiled code is behind one page of headers: it shall have the large pages. */
+    const uint64_t head =
+        next == &ready_next && size >= 2 * DIRECTORY_SPAN ? DIRECTORY_SPAN - PAGE : 0;
     const uint64_t va = round_up(*next, unit);
-    if (va > end || round_up(size, unit) > end - va) {
+    const uint64_t taken = round_up(head + size, unit);
+    if (va > end || taken > end - va) {
         return 0;
     }
-    *next = va + round_up(size, unit);
-    return va;
+    *next = va + taken;
+    return va + head;
 }
 
 /* Large mappings take whole directories, small ones leave those alone. */
@@ -435,13 +492,10 @@ static uint64_t whole_size(uint64_t va, uint64_t size)
 /* 0: there is no room. *ready: the pages are there, zeroed, read-write. */
 static uint64_t take_addresses(uint64_t size, uint64_t prot, bool *ready)
 {
-    uint64_t va = 0;
-    if (prot == (PROT_READ | PROT_WRITE)) {
+    uint64_t va = take_hole(size);
+    if (va == 0 && prot == (PROT_READ | PROT_WRITE)) {
         va = take_new(&ready_next, SHIM_MAPS_VA + SHIM_MAPS_READY, size);
         *ready = va != 0;
-    }
-    if (va == 0) {
-        va = take_hole(size);
     }
     return va != 0 ? va : take_new(&general_next, SHIM_MAPS_END, size);
 }
@@ -482,8 +536,8 @@ static uint64_t call_mmap(struct frame *frame)
         (fixed && !is_mapped_range(frame->rdi, size))) {
         return no(EINVAL);
     }
-    if (fixed) {
-        unmap(frame->rdi, size);
+    if (fixed && !unmap(frame->rdi, size)) {
+        return no(ENOMEM);
     }
     bool ready = false, used = false;
     const uint64_t va = fixed ? frame->rdi : take_addresses(size, prot, &ready);
@@ -493,9 +547,9 @@ static uint64_t call_mmap(struct frame *frame)
     if (prot == 0 || ready) {
         return va;
     }
-    if (!map(va, size, prot, &used)) {
-        unmap(va, size);
-        if (!fixed) {
+    /* Used frames are zeroed in ring 3, through this mapping: it must be able to. */
+    if (!map(va, size, prot, (prot & PROT_WRITE) != 0 ? &used : NULL)) {
+        if (unmap(va, size) && !fixed) {
             add_hole(va, size);
         }
         return no(ENOMEM);
@@ -512,7 +566,9 @@ static uint64_t call_munmap(const struct frame *frame)
     if (size < frame->rsi || !is_mapped_range(frame->rdi, size)) {
         return no(EINVAL);
     }
-    unmap(frame->rdi, size);
+    if (!unmap(frame->rdi, size)) {
+        return no(ENOMEM);
+    }
     add_hole(frame->rdi, whole_size(frame->rdi, size));
     return 0;
 }

@@ -27,10 +27,11 @@
 /* Ring 0 sees [0, SHIM_PAGE_TABLE_END) at this address and nothing else. */
 #define SHIM_BASE         0xffffffff80000000
 #define SHIM_ELF_VA       0x400000
-#define SHIM_HEAP_VA      0x100000000 /* brk; all of it has frames from the start */
+#define SHIM_LARGE_PAGE   0x200000
+#define SHIM_HEAP_VA      0x100000000 /* brk; all of it has frames from the start, in large pages */
 #define SHIM_HEAP_SIZE    0x8000000
 #define SHIM_MAPS_VA      0x1000000000 /* mmap, upwards */
-#define SHIM_MAPS_READY   0x8000000    /* so much of it has frames from the start */
+#define SHIM_MAPS_READY   0x8000000    /* so much of it has frames from the start, in large pages */
 #define SHIM_MAPS_END     0x600000000000
 #define SHIM_WINDOW_VA    0x7ffd00000000
 #define SHIM_LAUNCH_VA    0x7ffe00000000
@@ -38,7 +39,7 @@
 #define SHIM_STACK_END_VA 0x7fff00000000
 #define SHIM_STACK_SIZE   0x100000
 
-/* Bits of a page table entry. The last two are the shim's own. */
+/* Bits of a page table entry. HELD, FIXED and CODE are the shim's own. */
 #define SHIM_PTE_PRESENT  0x1
 #define SHIM_PTE_WRITE    0x2
 #define SHIM_PTE_USER     0x4
@@ -47,6 +48,7 @@
 #define SHIM_PTE_LARGE    0x80
 #define SHIM_PTE_HELD     0x200 /* a frame belongs to the page, present or not */
 #define SHIM_PTE_FIXED    0x400 /* never unmapped or changed: window, launch and shared pages */
+#define SHIM_PTE_CODE     0x800 /* of a large page: executable, unless that was taken away */
 #define SHIM_PTE_NX       0x8000000000000000
 #define SHIM_PTE_FRAME    0x000ffffffffff000
 
@@ -68,10 +70,12 @@
 #define SHIM_PORT_BELL 0x500 /* wake the host */
 #define SHIM_PORT_WAIT                                                                             \
     0x504 /* sleep until the host rings; shared.argument: ns, negative: for ever */
-#define SHIM_PORT_TICK  0x508 /* one interrupt in shared.argument ns */
-#define SHIM_PORT_READY 0x50c /* prepared: may be copied */
-#define SHIM_PORT_EXIT  0x510 /* the end, with this code */
-#define SHIM_PORT_END   0x514
+#define SHIM_PORT_TICK 0x508 /* one interrupt in shared.argument ns */
+#define SHIM_PORT_READY                                                                            \
+    0x50c /* 0: prepared, may be copied. Before: 1: what is written from now on, a copy of the     \
+             machine will soon write too; 2: no longer */
+#define SHIM_PORT_EXIT 0x510 /* the end, with this code */
+#define SHIM_PORT_END  0x514
 
 /* The code of SHIM_PORT_EXIT when ring 0 or a handler faults; shared tells where. */
 #define SHIM_EXIT_BROKEN 72

@@ -42,10 +42,14 @@ static uint64_t get64(const struct machine *machine, uint64_t at)
 
 /* --- page tables --- */
 
+#define LEAF_SHIFT  12u
+#define LARGE_SHIFT 21u
+
 static bool map_page(struct machine *machine, uint64_t va, uint64_t gpa, uint64_t flags)
 {
+    const unsigned last = (flags & SHIM_PTE_LARGE) != 0 ? LARGE_SHIFT : LEAF_SHIFT;
     uint64_t table = SHIM_PAGE_TABLE_GPA;
-    for (unsigned shift = 39; shift > 12; shift -= 9) {
+    for (unsigned shift = 39; shift > last; shift -= 9) {
         const uint64_t entry = table + (va >> shift & (ENTRIES - 1)) * 8;
         if (get64(machine, entry) == 0) {
             if (machine->page_tables_used >= SHIM_PAGE_TABLE_END) {
@@ -56,8 +60,8 @@ static bool map_page(struct machine *machine, uint64_t va, uint64_t gpa, uint64_
         }
         table = get64(machine, entry) & SHIM_PTE_FRAME;
     }
-    const uint64_t entry = table + (va >> 12 & (ENTRIES - 1)) * 8;
-    if (get64(machine, entry) == 0) {
+    const uint64_t entry = table + (va >> last & (ENTRIES - 1)) * 8;
+    if (last == LEAF_SHIFT && get64(machine, entry) == 0) {
         const uint64_t count = SHIM_COUNT_GPA + (table - SHIM_PAGE_TABLE_GPA) / PAGE * 2;
         uint16_t used;
         memcpy(&used, machine->memory + count, sizeof(used));
@@ -68,11 +72,17 @@ static bool map_page(struct machine *machine, uint64_t va, uint64_t gpa, uint64_
     return true;
 }
 
+/* Ring 3's memory in large pages where they fit: each is one fault of a new machine, not 512. */
 static bool map_range(struct machine *machine, uint64_t va, uint64_t gpa, uint64_t size,
                       uint64_t flags)
 {
-    for (uint64_t at = 0; at < size; at += PAGE) {
-        if (!map_page(machine, va + at, gpa + at, flags)) {
+    uint64_t step;
+    for (uint64_t at = 0; at < size; at += step) {
+        const bool large = ((va + at) | (gpa + at)) % SHIM_LARGE_PAGE == 0 &&
+                           size - at >= SHIM_LARGE_PAGE && (flags & SHIM_PTE_HELD) != 0;
+        const uint64_t code = large && (flags & SHIM_PTE_NX) == 0 ? SHIM_PTE_CODE : 0;
+        step = large ? SHIM_LARGE_PAGE : PAGE;
+        if (!map_page(machine, va + at, gpa + at, flags | (large ? SHIM_PTE_LARGE : 0) | code)) {
             return false;
         }
     }
@@ -82,6 +92,10 @@ static bool map_range(struct machine *machine, uint64_t va, uint64_t gpa, uint64
 /* Ring 3's memory with frames of its own, the next ones. */
 static bool map_new(struct machine *machine, uint64_t va, uint64_t size, uint64_t flags)
 {
+    if (size >= SHIM_LARGE_PAGE) {
+        machine->frames_used =
+            (machine->frames_used + SHIM_LARGE_PAGE - 1) & ~(uint64_t)(SHIM_LARGE_PAGE - 1);
+    }
     const uint64_t gpa = machine->frames_used;
     machine->frames_used += size;
     return map_range(machine, va, gpa, size, flags | RING3_FLAGS | SHIM_PTE_HELD);
@@ -139,6 +153,18 @@ static bool open_elf(struct machine *machine, struct elf *elf, uint16_t type, ui
     return true;
 }
 
+/* Where the segment behind this one starts; 0: there is none. */
+static uint64_t start_of_next(const struct elf *elf, unsigned i, uint64_t base)
+{
+    Elf64_Phdr segment;
+    while (++i < elf->header.e_phnum) {
+        if (segment_of(elf, i, &segment) && segment.p_memsz > 0) {
+            return segment.p_vaddr - base;
+        }
+    }
+    return 0;
+}
+
 /* Copies the segments to `gpa` + their offset from `base` and maps them. Two segments on one page
  * would have one protection too few. */
 static bool load_elf(struct machine *machine, const struct elf *elf, uint64_t base, uint64_t gpa,
@@ -151,9 +177,15 @@ static bool load_elf(struct machine *machine, const struct elf *elf, uint64_t ba
             continue;
         }
         const uint64_t at = segment.p_vaddr - base, first = at & ~(PAGE - 1);
-        const uint64_t last = (at + segment.p_memsz + PAGE - 1) & ~(PAGE - 1);
+        uint64_t last = (at + segment.p_memsz + PAGE - 1) & ~(PAGE - 1);
         if (first < mapped) {
             return fail(machine, "two ELF segments share a page");
+        }
+        /* Up to the next segment there is nothing: zeros that do no harm make a large page. */
+        const uint64_t rounded = (last + SHIM_LARGE_PAGE - 1) & ~(uint64_t)(SHIM_LARGE_PAGE - 1);
+        if ((segment.p_flags & PF_W) == 0 && first % SHIM_LARGE_PAGE == 0 &&
+            rounded <= start_of_next(elf, i, base)) {
+            last = rounded;
         }
         mapped = last;
         memcpy(machine->memory + gpa + at, elf->bytes + segment.p_offset, segment.p_filesz);
@@ -236,8 +268,8 @@ static void put_stack(struct machine *machine, const struct elf *core, uint64_t 
     static const char name[] = "tfaas-core", mode[] = "vm";
     const uint64_t name_at = sp = push(machine, shift, sp, name, sizeof(name));
     const uint64_t mode_at = sp = push(machine, shift, sp, mode, sizeof(mode));
-    /* The C library's canaries: the same in all machines. What protects a core is not their
-     * secrecy: every copy of a process has them too. */
+    /* The C library's guards until the machine is copied; each copy draws its own
+     * (plat_context_new_guards). */
     static const uint8_t sixteen[16] = {0x7f, 0x31, 0xc4, 0x9a, 0x55, 0xe2, 0x08, 0xd7,
                                         0x6b, 0xf0, 0x2d, 0x83, 0x1e, 0xa9, 0x74, 0x4c};
     const uint64_t random_at = sp = push(machine, shift, sp, sixteen, sizeof(sixteen));
@@ -342,6 +374,7 @@ bool machine_measure_files(const uint8_t *core, size_t core_size, const uint8_t 
         *why = "no memory for the machine's image";
         return false;
     }
+    (void)madvise(machine.memory, MACHINE_BASE_SIZE, MADV_HUGEPAGE);
     const bool ok = machine_build(&machine, core, core_size, shim, shim_size);
     if (ok) {
         machine_measure(&machine, measurement);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -93,10 +94,17 @@ static void add_user_instructions(struct cpuid *cpuid)
     }
 }
 
-/* What KVM can do, without a sign of KVM itself: no clock, no features of a paravirtual guest. */
+/* What KVM can do, without a sign of KVM itself: no clock, no features of a paravirtual guest.
+ * Asked once: where this runs in a virtual machine itself, each CPUID leaves that. */
 static bool set_cpuid(struct vm *vm, int kvm_fd)
 {
-    struct cpuid cpuid = {.head = {.nent = CPUID_MAX}};
+    static struct cpuid cpuid;
+    static uint64_t cr4;
+    if (cr4 != 0) {
+        vm->cr4 = cr4;
+        return ioctl(vm->cpu_fd, KVM_SET_CPUID2, &cpuid) == 0 || fail(vm, "KVM_SET_CPUID2");
+    }
+    cpuid.head.nent = CPUID_MAX;
     if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid) != 0) {
         return fail(vm, "KVM does not tell what the processor can do");
     }
@@ -105,15 +113,19 @@ static bool set_cpuid(struct vm *vm, int kvm_fd)
             cpuid.entries[i--] = cpuid.entries[--cpuid.head.nent];
         }
     }
-    vm->cr4 = cr4_of(&cpuid);
+    vm->cr4 = cr4 = cr4_of(&cpuid);
     add_user_instructions(&cpuid);
     return ioctl(vm->cpu_fd, KVM_SET_CPUID2, &cpuid) == 0 || fail(vm, "KVM_SET_CPUID2");
 }
 
-static bool add_memory(struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *at)
+static bool add_memory(struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *at,
+                       uint32_t flags)
 {
-    const struct kvm_userspace_memory_region region = {
-        .slot = slot, .guest_phys_addr = gpa, .memory_size = size, .userspace_addr = (uintptr_t)at};
+    const struct kvm_userspace_memory_region region = {.slot = slot,
+                                                       .flags = flags,
+                                                       .guest_phys_addr = gpa,
+                                                       .memory_size = size,
+                                                       .userspace_addr = (uintptr_t)at};
     return ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) == 0 ||
            fail(vm, "KVM takes no memory");
 }
@@ -172,12 +184,17 @@ bool vm_open(struct vm *vm, int kvm_fd, uint8_t *memory, uint64_t memory_size)
     const int khz = ioctl(vm->cpu_fd, KVM_GET_TSC_KHZ, 0);
     vm->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
     return (khz > 0 || fail(vm, "KVM does not tell the rate of the time stamp counter")) &&
-           add_memory(vm, 0, 0, memory_size, memory) && set_cpuid(vm, kvm_fd) && set_msrs(vm) &&
+           add_memory(vm, 0, 0, memory_size, memory, 0) && set_cpuid(vm, kvm_fd) && set_msrs(vm) &&
            close_msrs(vm);
 }
 
 void vm_close(struct vm *vm)
 {
+    if (running == vm->run) { /* the last tick is still to come, perhaps */
+        const struct itimerval none = {0};
+        (void)setitimer(ITIMER_REAL, &none, NULL);
+        running = NULL;
+    }
     if (vm->run != NULL) {
         (void)munmap(vm->run, vm->run_size);
     }
@@ -278,7 +295,7 @@ bool vm_attach(struct vm *vm, void *window, int bell_fd)
 {
     const struct kvm_ioeventfd bell = {
         .addr = SHIM_PORT_BELL, .len = 4, .fd = bell_fd, .flags = KVM_IOEVENTFD_FLAG_PIO};
-    return add_memory(vm, 1, SHIM_WINDOW_GPA, TFAAS_WINDOW_SIZE, window) &&
+    return add_memory(vm, 1, SHIM_WINDOW_GPA, TFAAS_WINDOW_SIZE, window, 0) &&
            (ioctl(vm->vm_fd, KVM_IOEVENTFD, &bell) == 0 || fail(vm, "KVM_IOEVENTFD"));
 }
 
@@ -288,7 +305,9 @@ static void on_timer(int number)
 {
     (void)number;
     tick_came = 1;
-    running->immediate_exit = 1;
+    if (running != NULL) {
+        running->immediate_exit = 1;
+    }
 }
 
 bool vm_take_timer(struct vm *vm)
@@ -371,6 +390,28 @@ static enum port_result serve_port(struct vm *vm, uint32_t *value)
     }
 }
 
+/* By KVM's log of dirty pages. A hint only: without it a copy's first answer comes later. */
+static void note_writes(struct vm *vm, bool on)
+{
+    const size_t words = (size_t)(vm->memory_size / 4096 + 63) / 64;
+    if (on) {
+        (void)add_memory(vm, 0, 0, vm->memory_size, vm->memory, KVM_MEM_LOG_DIRTY_PAGES);
+        return;
+    }
+    uint64_t *seen = calloc(words, sizeof(*seen));
+    const struct kvm_dirty_log log = {.slot = 0, .dirty_bitmap = seen};
+    if (seen != NULL && ioctl(vm->vm_fd, KVM_GET_DIRTY_LOG, &log) == 0) {
+        for (size_t i = 0; vm->noted != NULL && i < words; i++) {
+            seen[i] |= vm->noted[i];
+        }
+        free(vm->noted);
+        vm->noted = seen;
+    } else {
+        free(seen);
+    }
+    (void)add_memory(vm, 0, 0, vm->memory_size, vm->memory, 0);
+}
+
 static int run_until(struct vm *vm, bool stop_at_ready)
 {
     bool tick_due = false;
@@ -394,10 +435,14 @@ static int run_until(struct vm *vm, bool stop_at_ready)
             case PORT_GO_ON:
                 break;
             case PORT_READY:
-                if (stop_at_ready) {
+                if (!stop_at_ready || value > 2) {
+                    return VM_EXIT_PORT;
+                }
+                if (value == 0) {
                     return 0;
                 }
-                return VM_EXIT_PORT;
+                note_writes(vm, value == 1);
+                break;
             case PORT_END:
                 return (int)(value & 0xff);
             default:

@@ -45,6 +45,7 @@ struct vm {
     uint64_t memory_size;
     uint32_t tsc_khz;
     uint64_t cr4;    /* what the guest starts with here */
+    uint64_t *noted; /* vm_run_to_ready */
     const char *why; /* after a failure; errno too */
 };
 
@@ -57,7 +58,8 @@ bool vm_save(struct vm *vm, struct vm_state *state);
 bool vm_restore(struct vm *vm, const struct vm_state *state);
 /* The memory both sides see; the eventfd that the guest rings without leaving the kernel. */
 bool vm_attach(struct vm *vm, void *window, int bell_fd);
-/* Until READY. False: `why` says how it ended instead. */
+/* Until READY. False: `why` says how it ended instead. What the guest says that a copy of it will
+ * write is in `noted`, a bit per page of the memory; malloc'ed, NULL where KVM keeps no log. */
 bool vm_run_to_ready(struct vm *vm);
 /* Serves the ports until the guest ends; returns the exit code. From the first call on only these
  * system calls are made: ioctl(VM_CPU_FD), ppoll, read(VM_RING_FD), setitimer, rt_sigreturn. */

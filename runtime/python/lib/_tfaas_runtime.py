@@ -240,6 +240,9 @@ def _log_error(error):
 
 
 def _positional(handler):
+    code = getattr(handler, '__code__', None)
+    if type(handler) is types.FunctionType and not code.co_flags & inspect.CO_VARARGS and not hasattr(handler, '__wrapped__'):
+        return code.co_argcount
     try:
         parameters = inspect.signature(handler).parameters.values()
     except (TypeError, ValueError):

@@ -94,7 +94,7 @@ export class Client {
 
     async #fetchAndVerify(domain, { fresh, ...init }) {
         const nonce = fresh ? random(32) : undefined;
-        const query = nonce ? `?nonce=${base64url(nonce)}` : "";
+        const query = `?namespace=${domain.name}${nonce ? `&nonce=${base64url(nonce)}` : ""}`;
         const [evidence, domainStatement] = await Promise.all([
             this.#get(`/.well-known/tfaas/evidence${query}`, "application/vnd.tfaas.evidence+json", EVIDENCE_MAX, init),
             this.#get(`/.well-known/tfaas/domain?namespace=${domain.name}`, "application/vnd.tfaas.domain+cbor",

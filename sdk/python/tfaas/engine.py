@@ -103,7 +103,7 @@ class Engine:
         """All of it, or, with `evidence`, a new domain statement to go with that."""
         if evidence is None:
             nonce = secrets.token_bytes(32) if self._fresh else b""
-            query = f"?nonce={base64url(nonce)}" if nonce else ""
+            query = f"?namespace={domain.name}" + (f"&nonce={base64url(nonce)}" if nonce else "")
             said, _ = await self._get("evidence", query, EVIDENCE_MAX, extensions)
         else:
             said, nonce = evidence.evidence, evidence.nonce

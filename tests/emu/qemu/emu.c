@@ -278,11 +278,12 @@ void emu_start(struct emu *emu, const struct emu_options *options)
 bool emu_ready(struct emu *emu)
 {
     struct pollfd poller = {.fd = emu->ready_fd, .events = POLLIN};
-    char byte;
-    const int ready = poll(&poller, 1, EMU_PATIENCE_S * 1000);
-    if (ready != 1 || read(emu->ready_fd, &byte, 1) != 1) {
-        return false;
-    }
+    char byte = 0;
+    do { /* 1 and 2: what a copy would write, which is of no use here */
+        if (poll(&poller, 1, EMU_PATIENCE_S * 1000) != 1 || read(emu->ready_fd, &byte, 1) != 1) {
+            return false;
+        }
+    } while (byte != 0);
     memset(emu->machine.memory + BOOT_GPA, 0, BOOT_END_GPA - BOOT_GPA);
     return true;
 }
@@ -297,6 +298,9 @@ uint64_t *emu_page(const struct emu *emu, uint64_t va)
         }
         if (shift == 12) {
             return entry;
+        }
+        if ((*entry & SHIM_PTE_LARGE) != 0) {
+            die("the machine's page tables", "a large page where a small one was expected");
         }
         table = (uint64_t *)(emu->machine.memory + (*entry & SHIM_PTE_FRAME));
     }

@@ -753,7 +753,7 @@ static inline bool fake_call(struct fake *f, struct tfaas_transfer *t)
 static inline bool fake_transport(void *user, struct tfaas_transfer *t)
 {
     struct fake *f = user;
-    const char *query = strchr(t->url, '?');
+    const char *query = strstr(t->url, "nonce=");
     snprintf(f->last_url, sizeof(f->last_url), "%s", t->url);
     if (f->wrong == FAKE_TRANSPORT_FAILS) {
         snprintf(t->failure, sizeof(t->failure), "connection refused");
@@ -767,7 +767,7 @@ static inline bool fake_transport(void *user, struct tfaas_transfer *t)
         uint8_t nonce[64];
         size_t nonce_size = 0;
         f->evidence_fetches++;
-        if (query && base64url_decode(fake_text(query + strlen("?nonce=")), nonce, sizeof(nonce),
+        if (query && base64url_decode(fake_text(query + strlen("nonce=")), nonce, sizeof(nonce),
                                       &nonce_size) != TFAAS_OK)
             return fake_refuse(t, 400, "about:blank");
         char *json = fake_evidence(f, fake_span(nonce, nonce_size));

@@ -58,7 +58,7 @@ static void ask(struct core_child *core, enum tfaas_op op, const void *request, 
     struct tfaas_slot slot = {.kind = TFAAS_CALL, .id = 7, .arg = {op}};
     core_send(core, slot, request, size);
     to->status = TFAAS_PEER_DEAD;
-    while (core_receive(core, &slot, to->bytes, 5000)) {
+    while (core_receive(core, &slot, to->bytes, CORE_PATIENCE_MS)) {
         if (slot.kind != TFAAS_ANSWER)
             continue;
         to->status = (unsigned)slot.arg[0];
@@ -191,7 +191,7 @@ static void unload(struct core_child *core, uint32_t id)
     static uint8_t payload[TFAAS_PAYLOAD_MAX];
     struct tfaas_slot slot = {.kind = TFAAS_UNLOAD, .id = id};
     core_send(core, slot, NULL, 0);
-    while (core_receive(core, &slot, payload, 5000)) {
+    while (core_receive(core, &slot, payload, CORE_PATIENCE_MS)) {
         if (slot.kind == TFAAS_LOADED && slot.id == id)
             return;
     }

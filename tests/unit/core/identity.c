@@ -254,17 +254,25 @@ static void old_key_serves_until_its_lease_ends(void)
     much_later();
 }
 
-/* A host that always renews does not keep a key for ever. */
+/* A host that always renews does not keep a key for ever, nor for more requests. */
 static void key_has_one_life(void)
 {
     uint64_t born = now_ns;
+    bool any;
     lease_key(true, 6);
+    struct request_key *key = identity_key(6, &any);
+    CHECK(key && key->requests_left == 1000, "another number than the lease's");
+    if (!key)
+        return;
+    key->requests_left = 7;
     while (now_ns + 500 * SECOND < born + STATEMENT_KEY_LIFE_S * SECOND) {
         now_ns += 500 * SECOND;
         lease_key(false, 6);
     }
     now_ns = born + STATEMENT_KEY_LIFE_S * SECOND;
     CHECK(has(6), "it is over before");
+    CHECK(key->requests_left == 7, "a renewed key has %lu requests",
+          (unsigned long)key->requests_left);
     CHECK(hello(false) == TFAAS_CONFLICT, "a key is renewed after its life");
     CHECK(hello(true) == TFAAS_OK, "no new key");
     much_later();

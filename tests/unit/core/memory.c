@@ -344,6 +344,75 @@ static void faults_elsewhere_are_refused(void)
     free(bytes);
 }
 
+static unsigned runs_in(struct memory_slot *slot, const uint8_t *bytes, unsigned runs)
+{
+    unsigned wrong = !is_pristine(slot, bytes);
+    for (unsigned run = 0; run < runs; run++) {
+        bool ok = false;
+        memory_set_current(slot);
+        misbehave(slot);
+        memory_set_current(NULL);
+        (void)memory_restore(slot, &ok);
+        wrong += !ok || !is_pristine(slot, bytes);
+    }
+    return wrong;
+}
+
+/* One memory for all: the base's spare, a function's load, that function's runs, the spare again,
+ * for many functions in turn. It holds exactly what it must at each step, and learns. */
+static void one_memory_for_all(void)
+{
+    struct memory_image base;
+    uint8_t *base_bytes = make_image(&base, IMAGE_SIZE, LIMIT);
+    struct memory_slot *slot = memory_slot_spare(&base, LIMIT);
+    unsigned wrong = 0, adopted = 0, returned = 0, cooled = 0;
+    for (unsigned round = 0; round < 300; round++) {
+        struct memory_image view, taken;
+        CHECK(memory_image_borrow(&view, &base, LIMIT - draw(3) * WASM_PAGE) == TFAAS_OK, "borrow");
+        CHECK(memory_slot_assign(slot, &view), "the spare memory does not fit a view");
+        if (draw(4) == 0)
+            memory_slot_open(slot);
+        memory_set_current(slot);
+        if (draw(3) == 0)
+            (void)memory_grow(slot, slot->size + WASM_PAGE);
+        unsigned writes = (unsigned)draw(draw(5) == 0 ? 60 : 20);
+        for (unsigned i = 0; i < writes; i++)
+            scribble(slot, draw(slot->size - 64), 1 + draw(64));
+        memory_set_current(NULL);
+        uint8_t *bytes = calloc(1, slot->image->tracked);
+        memcpy(bytes, slot->base, slot->size);
+        CHECK(memory_image_take(&taken, slot) == TFAAS_OK, "no image was taken");
+        CHECK(taken.lent == &base.own, "the image shares no base");
+        memory_learn_load(&base, slot, &taken);
+        CHECK(memory_slot_fits(slot, &taken),
+              "a memory does not fit the image that was taken of it");
+        memory_slot_adopt(slot, &taken);
+        memory_image_destroy(&view);
+        adopted++;
+        uint32_t extra = slot->extra;
+        wrong += runs_in(slot, bytes, (unsigned)draw(12));
+        cooled += slot->extra < extra;
+        if (draw(10) == 0)
+            memory_learn_runs(&base, &taken);
+        if (memory_slot_reset(slot, &base)) {
+            returned++;
+        } else { /* too many pages are hot by now */
+            memory_slot_free(slot);
+            memset(base.heat, 0, base.tracked / PLAT_PAGE);
+            slot = memory_slot_spare(&base, LIMIT);
+        }
+        wrong += !is_pristine(slot, base_bytes);
+        memory_image_destroy(&taken);
+        free(bytes);
+    }
+    CHECK(wrong == 0, "%u times something was left behind", wrong);
+    CHECK(adopted == 300 && returned > 100 && cooled > 100, "%u adopted, %u returned, %u cooled",
+          adopted, returned, cooled);
+    memory_slot_free(slot);
+    memory_image_destroy(&base);
+    free(base_bytes);
+}
+
 /* A second view (another limit) of one image must not free it, and learns on its own. */
 static void borrowed_image(void)
 {
@@ -412,6 +481,7 @@ int main(int argc, char **argv)
         {"empty memory", empty_memory},
         {"pages come from the right place", pages_come_from_the_right_place},
         {"images over one base", images_over_one_base},
+        {"one memory for all", one_memory_for_all},
         {"images over one memory file", images_over_one_memory_file},
         {"adversarial runs over memory files", adversarial_runs_over_memory_files},
     };

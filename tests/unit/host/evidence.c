@@ -10,8 +10,10 @@
 
 #include "simulated.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <sodium.h>
+#include <stdatomic.h>
 
 #define SNP_FILE "tests/vectors/evidence/snp-milan-v2-gce.bin"
 #define TDX_FILE "tests/vectors/evidence/tdx-v4-uptodate.bin"
@@ -550,10 +552,24 @@ static void test_choice(void **state)
     assert_false(evidence_name_ok("abacus"));
 }
 
+static _Atomic bool held; /* the device does not answer */
+
 static int slow_ioctl(int fd, unsigned long number, void *argument)
 {
-    usleep(50000);
+    while (atomic_load(&held))
+        usleep(1000);
     return snp_ioctl(fd, number, argument);
+}
+
+static unsigned thread_count(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/task");
+    assert_non_null(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
 }
 
 static void test_jobs(void **state)
@@ -563,30 +579,37 @@ static void test_jobs(void **state)
     struct evidence evidence = {.type = NULL};
     struct tfaas_error error;
     uint8_t key[32];
+    const unsigned threads = thread_count();
     env.control = slow_ioctl;
+    atomic_store(&held, true);
     assert_int_equal(evidence_start(&evidence_sev, &env, EVIDENCE_REPORT, data, &job, &error),
                      TFAAS_OK);
     assert_int_equal(evidence_take(job, &evidence, NULL, &error), TFAAS_BUSY);
+    atomic_store(&held, false);
     struct pollfd p = {.fd = evidence_fd(job), .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_int_equal(poll(&p, 1, 60000), 1);
     assert_int_equal(evidence_take(job, &evidence, NULL, &error), TFAAS_OK);
     assert_int_equal(evidence.size, SNP_REPORT_SIZE);
     evidence_free(&evidence);
     assert_int_equal(evidence_start(&evidence_sev, &env, EVIDENCE_SEAL_KEY, NULL, &job, &error),
                      TFAAS_OK);
     p.fd = evidence_fd(job);
-    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_int_equal(poll(&p, 1, 60000), 1);
     assert_int_equal(evidence_take(job, NULL, key, &error), TFAAS_OK);
     assert_int_equal(key[0], 'k');
+    atomic_store(&held, true);
     assert_int_equal(evidence_start(&evidence_sev, &env, EVIDENCE_REPORT, data, &job, &error),
                      TFAAS_OK);
     evidence_abandon(job); /* the thread frees it, and what it got */
-    usleep(150000);
+    atomic_store(&held, false);
+    for (unsigned i = 0; i < 60000 && thread_count() != threads; i++)
+        usleep(1000);
+    assert_int_equal(thread_count(), threads);
     device.no_ext = device.no_report = true;
     assert_int_equal(evidence_start(&evidence_sev, &env, EVIDENCE_REPORT, data, &job, &error),
                      TFAAS_OK);
     p.fd = evidence_fd(job);
-    assert_int_equal(poll(&p, 1, 5000), 1);
+    assert_int_equal(poll(&p, 1, 60000), 1);
     assert_int_equal(evidence_take(job, &evidence, NULL, &error), TFAAS_UNAVAILABLE);
     assert_non_null(strstr(error.text, "was refused"));
 }

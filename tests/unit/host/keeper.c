@@ -101,7 +101,7 @@ static void turn(void)
 
 #define UNTIL(condition)                                                                           \
     do {                                                                                           \
-        for (int turns_ = 0; turns_ < 3000 && !(condition); turns_++)                              \
+        for (uint64_t end_ = loop_now_ns() + 60 * NS_PER_S; !(condition) && loop_now_ns() < end_;) \
             turn();                                                                                \
         if (!(condition))                                                                          \
             fail_msg("%s did not come:\n%s", #condition, logged);                                  \

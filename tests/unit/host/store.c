@@ -523,11 +523,11 @@ static void foreign_databases(void **state)
     (void)state;
     store_close(store);
     store = NULL;
-    sql("PRAGMA user_version = 3");
-    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema 3");
+    sql("PRAGMA user_version = 4");
+    REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema 4");
     sql("PRAGMA user_version = 0");
     REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "schema");
-    sql("PRAGMA user_version = 2; PRAGMA application_id = 5");
+    sql("PRAGMA user_version = 3; PRAGMA application_id = 5");
     REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "not a TFaaS");
     scratch_write(scratch_path("state/tfaas.db"), "", 0, 0600);
     REFUSED(store_open(&store, scratch_path("state"), &error), TFAAS_INTERNAL, "it is empty");

@@ -30,7 +30,7 @@
 #include "tender/tender.h"
 
 #define CORE      "build/tfaas-core"
-#define ANSWER_MS 20000
+#define ANSWER_MS 60000
 #define MANY      20
 
 static const struct tender_ops *const backends[] = {&tender_process, &tender_skeleton, &tender_kvm};
