@@ -140,7 +140,8 @@ all: $(B)/tfaas-core $(B)/tfaas-shim $(B)/tfaas-vm $(B)/tfaasd $(B)/tfaas $(B)/l
 
 -include $(CORE_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(VM_OBJ:.o=.d)
 
-# --- run ---
+# --- run: TENDER=kvm does any of it with cores in virtual machines ---
+export TENDER
 .PHONY: deps demo run test bench bench-core fuzz honesty reproduce soak fmt fmt-check lint tcb install clean help
 deps:
 	@scripts/deps.sh
@@ -148,11 +149,9 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@python3 scripts/demo.py
 run: all
-	$(B)/tfaasd --listen $(or $(LISTEN),127.0.0.1:8080) --state $(or $(STATE),$(B)/state)
+	$(B)/tfaasd --listen $(or $(LISTEN),127.0.0.1:8080) --state $(or $(STATE),$(B)/state) --tender $(or $(TENDER),process)
 
 # --- tests: what each links stands in its first comment (tests/rules.sh) ---
-# `make test TENDER=kvm`: what the end-to-end tests start tfaasd with.
-export TENDER
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 TEST_CFLAGS = -std=gnu11 -O1 -g -Wall -Wextra $(INC) -I. -Ihost -Itests/support \
               -I$(ENGINE_DIR)/include
@@ -194,15 +193,17 @@ $(B)/asan/host/daemon/sample_blob.o: $(B)/host-obj/host/daemon/sample_blob.o
 	@cp $< $@
 $(B)/asan/tfaasd: $(ASAN_OBJ)
 	$(CC) $(ASAN_CFLAGS) -pie $^ $(HOST_LIBS) -o $@
-$(B)/asan/tfaas-shim $(B)/asan/tfaas-vm: $(B)/asan/%: $(B)/%
+# A tfaasd looks for the rest beside itself.
+BESIDE := tfaas-core tfaas-shim tfaas-vm
+$(BESIDE:%=$(B)/asan/%): $(B)/asan/%: $(B)/%
 	@mkdir -p $(@D)
 	ln -f $< $@
-$(B)/asan/tfaas-core: $(B)/tfaas-core
+$(BESIDE:%=$(B)/tests/few/%): $(B)/tests/few/%: $(B)/%
 	@mkdir -p $(@D)
 	ln -f $< $@
 -include $(ASAN_OBJ:.o=.d)
 .PHONY: asan
-asan: $(B)/asan/tfaasd $(B)/asan/tfaas-core $(B)/asan/tfaas-vm $(B)/asan/tfaas-shim
+asan: $(B)/asan/tfaasd $(BESIDE:%=$(B)/asan/%)
 
 # The cryptography of a client, for e2e tests that speak HTTP themselves.
 COMMON_HOST_OBJ := $(COMMON_SRC:%.c=$(B)/host-obj/%.o)
@@ -215,9 +216,8 @@ $(B)/tests/few/keeper_lease.o: host/daemon/keeper_lease.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) -DKEEPER_CALLS_PER_KEY=8u -c $< -o $@
 $(B)/tests/few/tfaasd: $(filter-out %/keeper_lease.o,$(HOST_OBJ)) $(B)/tests/few/keeper_lease.o \
-        $(B)/tfaas-core
+        $(B)/tests/few/tfaas-core $(B)/tests/few/tfaas-shim $(B)/tests/few/tfaas-vm
 	$(CC) $(HOST_CFLAGS) -pie $(filter %.o,$^) $(HOST_LIBS) -o $@
-	ln -f $(B)/tfaas-core $(@D)/tfaas-core
 
 # A clock that lies, for tfaasd in e2e tests.
 $(B)/tests/clock_shim.so: tests/tools/clock_shim.c
@@ -271,7 +271,8 @@ clean:
 	rm -rf $(B)
 help:
 	@echo "make demo        install what is missing, build, show the main job, in clear and attested"
-	@echo "make test        install what is missing, build, pass the tests (TENDER=kvm: end-to-end ones in machines)"
+	@echo "make test        install what is missing, build, pass the tests"
+	@echo "TENDER=kvm       with demo, test, run: the same, with cores in virtual machines"
 	@echo "make             build build/tfaasd, build/tfaas-core, build/tfaas and build/libtfaas.{a,so}"
 	@echo "make run         serve on LISTEN (127.0.0.1:8080), state in STATE (build/state)"
 	@echo "make bench       side by side with peers, kvm with process, and what attestation costs: build/bench.json"

@@ -690,6 +690,7 @@ static void load_body_run(struct task *task)
             memory_slot_open(slot);
         status = set_up(task, slot, why, sizeof why);
     } else if (status == TFAAS_OK) {
+        (void)snprintf(why, sizeof why, "no memory for the image's first run");
         status = TFAAS_NO_SPACE;
     }
     if (status == TFAAS_OK)
@@ -761,6 +762,8 @@ tfaas_status_t invoke_end_load(struct task *task)
                                       loaded->code}};
     if (send_text(&loaded->function, &slot, task->text, failed ? task->text_size : 0) == TFAAS_BUSY)
         return TFAAS_BUSY;
+    if (failed) /* it waits for its UNLOAD without the memory of its first image */
+        memory_image_destroy(&loaded->image);
     loaded->state = failed ? LOADED_FAILED : LOADED_READY;
     loaded->failure = task->status;
     invoke_finish(task);

@@ -369,6 +369,7 @@ static void start_loading(struct loaded *loaded)
         status = invoke_load(loaded);
     if (status == TFAAS_OK)
         return;
+    memory_image_destroy(&loaded->image);
     loaded->state = LOADED_FAILED;
     loaded->failure = status;
     loaded->why = strdup(why);

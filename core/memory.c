@@ -12,7 +12,7 @@ enum memory_page { PAGE_CLEAN = 0, PAGE_HOT, PAGE_COLD_WRITTEN };
 static struct memory_slot *current;
 static uint32_t split_pages;         /* of all slots */
 static uint64_t budget, claimed_sum; /* budget 0: no bound */
-static uint64_t images_sum;          /* what images take, beside the budget and bounded by it */
+static uint64_t images_sum; /* what files of images take, beside the budget, bounded by it */
 bool memory_restore_disabled;
 
 void memory_budget_set(uint64_t bytes)
@@ -77,19 +77,25 @@ static const struct plat_image *base_of(const struct memory_image *image)
     return image->lent ? image->lent : &image->own;
 }
 
+/* An image in private memory takes from what runs may have. */
+static uint64_t *sum_of(const struct plat_image *pages)
+{
+    return pages->is_private ? &claimed_sum : &images_sum;
+}
+
 /* All pages of images are made and dropped here, so that their sum is known. */
 static void drop_pages(struct plat_image *pages)
 {
     if (!pages->bytes)
         return;
-    images_sum -= pages->used;
+    *sum_of(pages) -= pages->used;
     plat_image_destroy(pages);
 }
 
 static bool count_pages(struct plat_image *pages)
 {
-    images_sum += pages->used;
-    if (budget == 0 || images_sum <= budget)
+    *sum_of(pages) += pages->used;
+    if (budget == 0 || *sum_of(pages) <= budget)
         return true;
     drop_pages(pages);
     return false;

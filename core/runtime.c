@@ -51,11 +51,15 @@ tfaas_status_t runtime_first_image(struct memory_image *image,
     uint8_t *bytes = NULL;
     if (result->initial_size > 0) {
         bytes = calloc(1, size);
-        if (!bytes)
+        if (!bytes) {
+            (void)snprintf(why, why_size, "no memory for the image");
             return TFAAS_NO_SPACE;
+        }
         memcpy(bytes + result->initial_offset, result->initial, result->initial_size);
     }
     tfaas_status_t status = memory_image_create(image, bytes, size, limit);
+    if (status == TFAAS_NO_SPACE)
+        (void)snprintf(why, why_size, "no memory for the image");
     free(bytes);
     return status;
 }

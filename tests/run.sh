@@ -56,6 +56,17 @@ run() { # name, command...
     fi
 }
 
+# Tests whose cores come from the tender that $TENDER names; the others have none, or both, or are of one alone.
+of_a_tender() { # build/tests/hostile/NAME
+    grep -qE '^/\* needs:.*(core_tender|keeper_support)\.c' "${1#build/}.c"
+}
+
+case ${TENDER:=process} in
+process | kvm) export TENDER ;;
+*) echo "TENDER is process or kvm, not $TENDER" >&2; exit 64 ;;
+esac
+echo "tender under test: $TENDER"
+
 for binary in ${TEST_BINARIES:-}; do
     run "${binary#build/}" "$binary"
 done
@@ -75,6 +86,20 @@ run e2e python3 tests/e2e/run.py
 [ -x build/asan/tfaasd ] && run e2e-asan env TFAASD=build/asan/tfaasd python3 tests/e2e/run.py rest. bad_input. attested. \
     invoke. build. secrets. logs. config. clients. limits.queue faults.kill_of_every durable.full \
     -endless -memory_at_load -ten_thousand
+
+# In a run of the process tender a part of the list runs under the other one too, so that it never rots. All of it:
+# make test TENDER=kvm.
+if [ "$TENDER" = process ]; then
+    export TENDER=kvm
+    for binary in ${TEST_BINARIES:-}; do
+        case $binary in
+        */leak | */exhaust | */isolation | */unique) ;; # minutes on a slow machine
+        *) of_a_tender "$binary" && run "kvm/${binary#build/tests/}" "$binary" ;;
+        esac
+    done
+    run kvm/e2e python3 tests/e2e/run.py attested. invoke. js. security. faults.kill_of demo.demo cache. \
+        -one_quote -endless -memory_at_load -ten_thousand
+fi
 
 echo
 # Each failing program again, at most 60 lines of all; nothing but their names and the count comes after.

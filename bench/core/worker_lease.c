@@ -55,7 +55,7 @@ int main(int argc, char **argv)
         core_end(&worker);
     }
     core_end(&keeper);
-    tender_process.stop(tender);
+    tender_ops()->stop(tender);
     qsort(ready, LAUNCHES, sizeof *ready, by_value);
     qsort(leased, LAUNCHES, sizeof *leased, by_value);
     (void)fprintf(

@@ -60,6 +60,7 @@ struct plat_image {
     size_t size;
     size_t used; /* bytes of pages that are not all zero: what it takes of the machine's memory */
     int fd;
+    bool is_private; /* those pages are part of plat_memory_max() */
 };
 /* `from` (size bytes; NULL: zeros) followed by zeros up to `total`. */
 bool plat_image_create(struct plat_image *image, const void *from, size_t size, size_t total);

@@ -4,6 +4,7 @@
 import base64
 import binascii
 import contextlib
+import mmap
 import os
 import secrets
 import select
@@ -64,24 +65,39 @@ class Canaries:
 
 # --- memory, files ---
 
+PIECE, OVERLAP = 4 << 20, 256  # of memory; a multiple of the page, and longer than any canary
+
+
+def untouched(pagemap, begin, end):
+    """No page of this anonymous memory was ever written, or lies in swap: all of it reads as zero."""
+    page = mmap.PAGESIZE
+    pagemap.seek(begin // page * 8)
+    entries = memoryview(pagemap.read((end - begin) // page * 8)).cast('Q')
+    return not any(entry >> 62 for entry in entries)
+
+
 def memory(pid):
     """Every readable mapping of a process, in pieces that overlap: (where, bytes). Windows that it
-    shares with cores are among them; an unreadable one (vvar) is passed over, and a process that
-    has ended meanwhile (a core that tried a deploy) has none."""
+    shares with cores are among them; an unreadable one (vvar) is passed over, so are pieces that
+    were never touched (a virtual machine has a GiB of them), and a process that has ended meanwhile
+    (a core that tried a deploy) has none."""
     try:
         with open(f'/proc/{pid}/maps', encoding='ascii', errors='replace') as file:
             maps = [line.split() for line in file]
         mem = open(f'/proc/{pid}/mem', 'rb', buffering=0)
+        pagemap = open(f'/proc/{pid}/pagemap', 'rb', buffering=0)
     except (FileNotFoundError, ProcessLookupError):
         return
-    with mem:
+    with mem, pagemap:
         for fields in maps:
             begin, end = (int(number, 16) for number in fields[0].split('-'))
             name = fields[5] if len(fields) > 5 else '[anonymous]'
-            for at in range(begin, end, 4 << 20) if fields[1].startswith('r') else ():
+            for at in range(begin, end, PIECE) if fields[1].startswith('r') else ():
                 with contextlib.suppress(OSError, OverflowError, ValueError):
+                    if len(fields) == 5 and untouched(pagemap, at, min(at + PIECE, end)):
+                        continue
                     mem.seek(at)
-                    yield f'{pid} {name} {at:#x}', mem.read(min((4 << 20) + 256, end - at))
+                    yield f'{pid} {name} {at:#x}', mem.read(min(PIECE + OVERLAP, end - at))
 
 
 def about(pid):

@@ -8,7 +8,8 @@ import lib
 
 SYMTAB, OBJECT, FILE = 2, 1, 4
 # core/plat/shim/shim.h
-FRAMES_GPA, PAGE_TABLE_GPA, LAUNCH_GPA, FRAME = 0x2000000, 0xa00000, 0x1000, 0x000ffffffffff000
+FRAMES_GPA, PAGE_TABLE_GPA, LAUNCH_GPA = 0x2000000, 0xa00000, 0x1000
+FRAME, LARGE = 0x000ffffffffff000, 0x80  # of an entry
 
 
 def symbols(path):
@@ -112,7 +113,10 @@ class Core:
             return address
         table = PAGE_TABLE_GPA
         for shift in (39, 30, 21, 12):
-            table = self.word(self.guest + table + (address >> shift & 511) * 8) & FRAME
+            entry = self.word(self.guest + table + (address >> shift & 511) * 8)
+            table = entry & FRAME
+            if shift == 21 and entry & LARGE:
+                return self.guest + (table & -0x200000) + (address & 0x1fffff)
         return self.guest + table + (address & 4095)
 
     def guards(self):

@@ -22,7 +22,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TFAASD = pathlib.Path(os.environ.get('TFAASD', ROOT / 'build' / 'tfaasd'))
-TENDER = os.environ.get('TENDER', '')  # process, kvm: what tfaasd is told; nothing: its default
+TENDER = os.environ.get('TENDER') or 'process'  # the tender under test: process or kvm
 NAMESPACE = 'openfaas-fn'
 HANG = 60.0  # seconds: who has not answered by then hangs, however slow the machine is
 PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG = 36, 1
@@ -32,7 +32,14 @@ SANITIZER = re.compile(r'^.*(?:ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sa
 
 def measured_as():
     """The words that `tfaas core measure` takes for the tender under test."""
-    return ('--tender', TENDER) if TENDER else ()
+    return ('--tender', TENDER)
+
+
+def without_tender():
+    """Why no test of the tender can be run here; None: they can."""
+    if TENDER == 'kvm' and not os.path.exists('/dev/kvm'):
+        return 'no /dev/kvm'
+    return None
 
 
 class Problem(Exception):

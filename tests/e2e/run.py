@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-# run.py - runs the end-to-end tests against build/tfaasd (or $TFAASD): every test_*.py, or those
-# whose "file.test" name contains an argument; "-PART" leaves out what contains PART. Last line:
-# "N passed, N failed", and ", N skipped" if any was. A report of a sanitizer on a daemon's stderr is
-# a failure. It leaves nothing running.
+# run.py - runs the end-to-end tests against build/tfaasd (or $TFAASD), with its cores in processes or
+# in what $TENDER says: every test_*.py, or those whose "file.test" name contains an argument; "-PART"
+# leaves out what contains PART. Last line: "N passed, N failed", and ", N skipped" if any was. A
+# report of a sanitizer on a daemon's stderr is a failure. It leaves nothing running.
 import importlib
 import os
 import pathlib
@@ -15,7 +15,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from case import Case, Failed, Skipped  # noqa: E402
-from lib import TFAASD, Problem, Server, adopt_orphans, kill_tree, tree  # noqa: E402
+from lib import (TENDER, TFAASD, Problem, Server, adopt_orphans, kill_tree, tree,  # noqa: E402
+                 without_tender)
 
 
 def every_test(filters):
@@ -57,6 +58,13 @@ def main(filters):
         print(f'{TFAASD} is not built: run make first')
         print('0 passed, 1 failed')
         return 1
+    if TENDER not in ('process', 'kvm'):
+        print(f'TENDER is process or kvm, not {TENDER!r}\n0 passed, 1 failed')
+        return 1
+    if missing := without_tender():
+        count = sum(1 for _ in every_test(filters))
+        print(f'skipped: {missing}\n0 passed, 0 failed, {count} skipped')
+        return 0
     try:
         for name, function in every_test(filters):
             begin = time.monotonic()

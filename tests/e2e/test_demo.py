@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from lib import ROOT, TFAASD
+from lib import ROOT, TENDER, TFAASD
 
 GOOD = os.path.realpath(TFAASD) == os.path.realpath(ROOT / 'build' / 'tfaasd')
 
@@ -22,7 +22,7 @@ def test_demo(t):
         t.skip('the demo starts build/tfaasd, and another one is under test')
     done = demo()
     t.equal(done.returncode, 0, f'exit status: {done.stdout} {done.stderr}')
-    for pattern in (r'(?m)^tfaasd \d+\.\d+\.\d+ on 127\.0\.0\.1:\d+, tender process, walls: .*seccomp',
+    for pattern in (r'(?m)^tfaasd \d+\.\d+\.\d+ on 127\.0\.0\.1:\d+, tender ' + TENDER + r', walls: .*seccomp',
                     r'(?m)^  hello-js \(JavaScript.*built \d+ ms, deployed \d+ ms$',
                     r'(?m)^  hello-c \(C compiled to Wasm\).*built \d+ ms, deployed \d+ ms$',
                     r'POST /function/hello-js .* ->  Hello .*JavaScript',

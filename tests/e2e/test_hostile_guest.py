@@ -138,8 +138,7 @@ def main():
         if tender == 'kvm' and not os.path.exists('/dev/kvm'):
             print('kvm: skipped, no /dev/kvm')
             continue
-        lib.TENDER = tender
-        with lib.Server(**options()) as server:
+        with lib.Server(tender=tender, **options()) as server:
             deploy(server)
             alone, attacked, ended = compare(server, calls)
             failed += len(alone.wrong) + len(attacked.wrong)

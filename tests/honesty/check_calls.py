@@ -115,13 +115,14 @@ def run_hostile(folder):
 
 
 def run_tests(folder, chosen):
+    """Under the process tender, whatever is tested else: a core in a machine makes no system calls."""
     wrapper = fresh_folder('daemon')
     script = wrapper / 'tfaasd'
     script.write_text(f'#!/bin/sh\nexec "{BUILT}/trace" "{folder}" "{ROOT}/build/tfaasd" "$@"\n')
     script.chmod(0o755)
     (wrapper / 'tfaas-core').symlink_to(CORE)
     done = subprocess.run([sys.executable, '-B', ROOT / 'tests/e2e/run.py', *chosen, *NOT_TRACED],
-                          env={**os.environ, 'TFAASD': str(script)}, capture_output=True, text=True, check=False)
+                          env={**os.environ, 'TFAASD': str(script), 'TENDER': 'process'}, capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
     check(done.returncode == 0, f'the tests pass while they are traced: {lines[-1] if lines else "nothing"}',
           [line for line in lines if line.startswith('FAILED')] or lines[-5:])

@@ -2,11 +2,12 @@
  * exhaust.c - functions that use up what all functions of a core share: the processor, the memory,
  * the ring, the places for runs, the kernel's mappings. The core and everybody else's calls go on.
  */
-/* needs: core tests/support/core_child.c tests/support/core_test.c */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE */
+/* clang-format on */
 #include "core_test.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define MS         1000000u
@@ -24,9 +25,7 @@ static uint32_t begin(uint32_t function, const char *body, uint64_t deadline_ns,
 static void fresh_core_of(uint64_t memory_max)
 {
     static bool started;
-    const struct rlimit limit = {memory_max, RLIM_INFINITY};
-    if (setrlimit(RLIMIT_DATA, &limit) != 0)
-        exit(1);
+    core_child_memory(memory_max);
     if (started)
         core_child_stop(&core);
     started = true;
@@ -191,7 +190,8 @@ static void memory_for_everybody_else(void)
     core_test_expect(&core, 7, "s", "short");
 }
 
-/* Images are files in memory, which no limit of the process counts. */
+/* Images are files in memory, which no limit of the process counts; in a machine they are part of
+ * what the runs may have. */
 static void large_images(void)
 {
     fresh_core();
@@ -201,11 +201,10 @@ static void large_images(void)
     for (uint32_t id = 20; id < 36; id++) {
         core_load(&core, id, &config, &answer);
         loaded += answer.status == TFAAS_OK;
-        CHECK(answer.status == TFAAS_OK || (answer.status == TFAAS_NO_SPACE &&
-                                            strstr(answer.fault, "no memory for the image")),
-              "%s: %s", tfaas_status_name(answer.status), answer.fault);
+        CHECK(answer.status == TFAAS_OK || strstr(answer.fault, "no memory for"), "%s: %s",
+              tfaas_status_name(answer.status), answer.fault);
     }
-    CHECK(loaded >= 4 && loaded <= 8, "%u images of 64 MiB were kept", loaded);
+    CHECK(loaded >= 3 && loaded <= 8, "%u images of 64 MiB were kept", loaded);
     core_test_expect(&core, 1, "s", "short");
     struct tfaas_slot slot;
     core_send(&core, (struct tfaas_slot){.kind = TFAAS_UNLOAD, .id = 20}, NULL, 0);
@@ -218,13 +217,17 @@ static void large_images(void)
 /* More separate mappings than the kernel gives to a process (65530). */
 static void scattered_pages(void)
 {
+    if (core_child_of_tender()) {
+        check_skipped = "a machine has page tables, and no kernel that counts mappings";
+        return;
+    }
     fresh_core_of(4 * MEMORY_MAX);
     struct tfaas_slot slot;
     core_test_load(&core, 9, core_test_wasm("bombs"));
     for (unsigned round = 0; round < 30; round++) {
         char body[3] = {'p', (char)('0' + round % 10), 0};
         for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++)
-            (void)begin(9, body, 20000ull * MS, true);
+            (void)begin(9, body, 600000ull * MS, true);
         for (unsigned ended = 0; ended < TFAAS_INFLIGHT_MAX;) {
             if (!core_receive(&core, &slot, payload, CORE_PATIENCE_MS) ||
                 slot.kind == TFAAS_FAULT || (slot.flags & TFAAS_END && slot.arg[0] != TFAAS_OK)) {

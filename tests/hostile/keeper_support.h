@@ -1,6 +1,6 @@
 /*
- * keeper_support.h - for tests/hostile/keeper.c: real zygotes, keepers and workers of the process
- * tender, and the host's side of CALL and ANSWER.
+ * keeper_support.h - for tests/hostile/keeper.c: real keepers and workers of the tender that
+ * $TENDER names (process, or kvm), and the host's side of CALL and ANSWER.
  */
 #ifndef TFAAS_TESTS_HOSTILE_KEEPER_SUPPORT_H
 #define TFAAS_TESTS_HOSTILE_KEEPER_SUPPORT_H
@@ -27,8 +27,13 @@ struct answer {
     uint8_t bytes[TFAAS_PAYLOAD_MAX + 1]; /* text is NUL-terminated */
 };
 
-/* The core beside the test, build/tfaas-core, or another file. Ends the test on failure. */
+/* The tender under test: `process` unless $TENDER says `kvm`; where that cannot be had the test
+ * ends, skipped. */
+const struct tender_ops *tender_ops(void);
+/* One of build/tfaas-core, or of another file in that folder. Ends the test on failure. */
 struct tender *tender_of(const char *core_path);
+/* What identifies the cores that the tender makes of such a file, computed from the files. */
+void measure_core(const char *core_path, uint8_t measurement[48]);
 void core_launch(struct core *core, struct tender *tender, enum tender_role role,
                  const char *domain);
 void core_end(struct core *core);

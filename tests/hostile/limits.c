@@ -2,7 +2,9 @@
  * limits.c - functions that ask for too much, and modules that must be refused: each gets its own
  * clear end, and the next call is right.
  */
-/* needs: core tests/support/core_child.c tests/support/core_test.c */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE */
+/* clang-format on */
 #include "core_test.h"
 
 #include <stdlib.h>
@@ -244,6 +246,8 @@ static void busy(void)
         if (slot.arg[0] == TFAAS_BUSY) {
             refused++;
             CHECK(slot.id >= first + TFAAS_INFLIGHT_MAX, "call %u was refused", slot.id - first);
+            for (uint32_t id = first; refused == 3 && id < first + TFAAS_INFLIGHT_MAX; id++)
+                core_send(&core, (struct tfaas_slot){.kind = TFAAS_CANCEL, .id = id}, NULL, 0);
         } else {
             ended++;
             CHECK(slot.arg[0] == TFAAS_CANCELLED, "%s", tfaas_status_name((unsigned)slot.arg[0]));

@@ -2,7 +2,9 @@
  * preempt.c - many runs at once in a core with one thread: long ones do not keep short ones
  * waiting, results stay exact, and whatever a function does, its deadline ends it.
  */
-/* needs: core tests/support/core_child.c tests/support/core_test.c */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE */
+/* clang-format on */
 #include "core_test.h"
 
 #include <dirent.h>

@@ -2,7 +2,9 @@
  * streams.c - bodies larger than any buffer in both directions, many at once, slow and late
  * readers: every byte arrives, in order, within the credit that was given.
  */
-/* needs: core tests/support/core_child.c tests/support/core_test.c */
+/* clang-format off */
+/* needs: core tests/support/core_child.c tests/support/core_test.c tests/support/core_tender.c host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c flags: -D_GNU_SOURCE */
+/* clang-format on */
 #include "core_test.h"
 
 #include "bhttp.h"

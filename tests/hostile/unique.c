@@ -3,7 +3,7 @@
  * or opens what is sealed to it may be drawn before the fork. 200 of them, every value once.
  */
 /* clang-format off */
-/* needs: host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c common/ring.c common/sha384.c common/status.c common/statement.c common/fields.c common/cbor.c common/ohttp.c common/hpke.c common/hkdf.c common/aead.c common/sealed.c common/base64url.c tests/hostile/keeper_support.c libs: sodium flags: nosan -D_GNU_SOURCE -Ihost */
+/* needs: host/tender/kvm/kvm.c host/tender/kvm/machine.c host/tender/process/process.c host/tender/process/cage.c host/tender/process/cage_child.c host/tender/process/cgroup.c host/error.c common/ring.c common/sha384.c common/status.c common/statement.c common/fields.c common/cbor.c common/ohttp.c common/hpke.c common/hkdf.c common/aead.c common/sealed.c common/base64url.c tests/hostile/keeper_support.c libs: sodium flags: nosan -D_GNU_SOURCE -Ihost */
 /* clang-format on */
 #include "check.h"
 #include "keeper_support.h"
@@ -69,7 +69,7 @@ static void two_hundred_workers_of_one_zygote(void)
     unsigned equal = 0;
     for (unsigned i = 0; i < WORKERS; i++)
         ask_worker(tender);
-    tender_process.stop(tender);
+    tender_ops()->stop(tender);
     qsort(values, value_count, VALUE_SIZE, compare);
     for (size_t i = 1; i < value_count; i++)
         equal += compare(values[i - 1], values[i]) == 0;

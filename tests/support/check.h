@@ -13,6 +13,8 @@
 
 /* Of the running case; weak: one for all files of a test. */
 __attribute__((weak)) unsigned check_failures;
+/* What the running case needs and is not there; NULL: it ran. */
+__attribute__((weak)) const char *check_skipped;
 
 /* Goes on after a failure, so that one run shows all that is wrong; says so 20 times at most. */
 #define CHECK(condition, ...)                                                                      \
@@ -32,22 +34,29 @@ struct check_case {
 /* Runs each case in order, or only those whose name holds `only`. What main returns. */
 static inline int check_run(const struct check_case *cases, size_t count, const char *only)
 {
-    unsigned passed = 0, failed = 0;
+    unsigned passed = 0, failed = 0, skipped = 0;
     for (size_t i = 0; i < count; i++) {
         if (only && !strstr(cases[i].name, only))
             continue;
         check_failures = 0;
+        check_skipped = NULL;
         cases[i].run();
         if (check_failures) {
             failed++;
             (void)printf("FAILED %s (%u checks)\n", cases[i].name, check_failures);
+        } else if (check_skipped) {
+            skipped++;
+            (void)printf("skipped: %s: %s\n", cases[i].name, check_skipped);
         } else {
             passed++;
             (void)printf("ok     %s\n", cases[i].name);
         }
         (void)fflush(stdout);
     }
-    (void)printf("%u passed, %u failed\n", passed, failed);
+    (void)printf("%u passed, %u failed", passed, failed);
+    if (skipped)
+        (void)printf(", %u skipped", skipped);
+    (void)printf("\n");
     return failed || !passed;
 }
 

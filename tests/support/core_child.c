@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <signal.h>
 #include <time.h>
@@ -37,9 +38,25 @@ static void *map_window(void)
                 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-void core_child_start(struct core_child *core)
+#pragma weak core_tender_wanted
+#pragma weak core_tender_launch
+#pragma weak core_tender_gone
+#pragma weak core_tender_end
+
+static uint64_t memory_max;
+
+void core_child_memory(uint64_t bytes)
 {
-    memset(core, 0, sizeof *core);
+    memory_max = bytes;
+}
+
+bool core_child_of_tender(void)
+{
+    return core_tender_wanted != NULL && core_tender_wanted();
+}
+
+static void fork_core(struct core_child *core)
+{
     core->window = map_window();
     core->ring_fd = eventfd(0, 0);
     core->bell_fd = eventfd(0, EFD_NONBLOCK);
@@ -51,6 +68,9 @@ void core_child_start(struct core_child *core)
         die("fork");
     if (core->pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const struct rlimit limit = {memory_max, RLIM_INFINITY};
+        if (memory_max && setrlimit(RLIMIT_DATA, &limit) != 0)
+            _exit(96);
         int ring = dup(core->ring_fd), bell = dup(core->bell_fd);
         if (dup2(ring, WORKER_RING_FD) < 0 || dup2(bell, WORKER_BELL_FD) < 0)
             _exit(98);
@@ -63,6 +83,15 @@ void core_child_start(struct core_child *core)
             _exit(97);
         core_serve();
     }
+}
+
+void core_child_start(struct core_child *core)
+{
+    memset(core, 0, sizeof *core);
+    if (core_child_of_tender())
+        core_tender_launch(core, memory_max);
+    else
+        fork_core(core);
     ring_tx_init(&core->tx, core->window, true);
     ring_rx_init(&core->rx, core->window, true);
     core_send(core, (struct tfaas_slot){.kind = TFAAS_CONFIGURE}, NULL, 0);
@@ -74,6 +103,10 @@ void core_child_start(struct core_child *core)
 
 void core_child_stop(struct core_child *core)
 {
+    if (core->worker) {
+        core_tender_end(core);
+        return;
+    }
     (void)kill(core->pid, SIGKILL);
     (void)waitpid(core->pid, NULL, 0);
     (void)munmap((uint8_t *)core->window - PLAT_PAGE, TFAAS_WINDOW_SIZE + 2 * PLAT_PAGE);
@@ -81,12 +114,33 @@ void core_child_stop(struct core_child *core)
     (void)close(core->bell_fd);
 }
 
+static bool has_ended(struct core_child *core)
+{
+    return core->worker ? core_tender_gone(core)
+                        : waitpid(core->pid, &core->status, WNOHANG) == core->pid;
+}
+
+static char state_of(const struct core_child *core)
+{
+    char path[64], state = '?';
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", core->pid);
+    FILE *stat = fopen(path, "r");
+    if (stat) {
+        (void)!fscanf(stat, "%*d (%*[^)]) %c", &state);
+        (void)fclose(stat);
+    }
+    return state;
+}
+
 void core_pause(const struct core_child *core)
 {
-    int status;
-    if (kill(core->pid, SIGSTOP) != 0 || waitpid(core->pid, &status, WUNTRACED) != core->pid ||
-        !WIFSTOPPED(status))
+    if (kill(core->pid, SIGSTOP) != 0)
         die("the core does not stop");
+    for (int ms = 0; state_of(core) != 'T'; ms++) {
+        if (ms > CORE_PATIENCE_MS)
+            die("the core does not stop");
+        (void)usleep(1000);
+    }
 }
 
 void core_resume(const struct core_child *core)
@@ -135,8 +189,7 @@ bool core_receive(struct core_child *core, struct tfaas_slot *slot, uint8_t *pay
         int64_t left = end - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
         if (left <= 0)
             return false;
-        if (!core->gone && waitpid(core->pid, &core->status, WNOHANG) == core->pid)
-            core->gone = true;
+        core->gone = core->gone || has_ended(core);
         if (core->gone)
             return ring_receive(&core->rx, slot, payload) == TFAAS_OK; /* its last words */
         if (!ring_sleep(&core->rx))

@@ -1,6 +1,8 @@
 /*
  * core_child.h - a core without its cage, for tests and bench-core: a forked child runs
  * core_serve() over a window that this process plays the host of. Same core objects as the product.
+ * A test that also links core_tender.c runs with TENDER=kvm too: its cores are then the product's,
+ * build/tfaas-core, in virtual machines; where there is no /dev/kvm it ends as skipped.
  */
 #ifndef TFAAS_TESTS_CORE_CHILD_H
 #define TFAAS_TESTS_CORE_CHILD_H
@@ -19,8 +21,9 @@ struct core_child {
     struct ring_tx tx;
     struct ring_rx rx;
     uint32_t next_id;
-    bool gone;  /* seen to have ended by core_receive; then: */
-    int status; /* its wait status */
+    bool gone;                    /* seen to have ended by core_receive; then: */
+    int status;                   /* its wait status; of a forked child only */
+    struct tender_worker *worker; /* of the tender; NULL: a forked child */
 };
 
 struct core_file {
@@ -55,7 +58,19 @@ struct core_answer {
 
 /* If set, called in the child before it serves. */
 extern void (*core_child_hook)(void *window);
+/* Cores come from the kvm tender: nothing in this program is part of them. */
+bool core_child_of_tender(void);
 
+/* core_tender.c, for core_child.c; weak there. */
+bool core_tender_wanted(void);
+void core_tender_launch(struct core_child *core, uint64_t memory_max);
+bool core_tender_gone(const struct core_child *core);
+void core_tender_end(struct core_child *core);
+
+/* For the next cores: bytes they may use for themselves; 0: as this process, as the tender's
+ * default.
+ */
+void core_child_memory(uint64_t bytes);
 /* core_prepare() must have run in this process. Exits the test on failure to start. */
 void core_child_start(struct core_child *core);
 void core_child_stop(struct core_child *core);

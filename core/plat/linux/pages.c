@@ -142,6 +142,7 @@ static bool image_in_memory(struct plat_image *image, const void *from, size_t s
     }
     plat_protect(bytes, whole_pages(total), PLAT_READ);
     image->used = plat_machine ? whole_pages(total) : 0;
+    image->is_private = true;
     return true;
 }
 
@@ -215,8 +216,11 @@ bool plat_image_gather(struct plat_image *image, const uint8_t *from, const uint
         memcpy(bytes + i * PLAT_PAGE, from + (size_t)pages[i] * PLAT_PAGE, PLAT_PAGE);
     }
     plat_protect(bytes, size, PLAT_READ);
-    *image = (struct plat_image){
-        .bytes = bytes, .size = size, .used = plat_machine ? size : 0, .fd = -1};
+    *image = (struct plat_image){.bytes = bytes,
+                                 .size = size,
+                                 .used = plat_machine ? size : 0,
+                                 .fd = -1,
+                                 .is_private = true};
     return true;
 }
 

@@ -23,7 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The ELF, the heap and the prepared mappings have their frames from the start. */
+/* The ELF, the heap and the prepared mappings have their frames from the start; what the core may
+ * use for functions (memory_max) comes on top. */
 #define MEMORY_LEAST (MACHINE_BASE_SIZE + SHIM_HEAP_SIZE + 2 * SHIM_MAPS_READY)
 
 static uint8_t *memory;
@@ -231,10 +232,7 @@ int main(int argc, char **argv)
         return 64;
     }
     memory_max = strtoull(argv[2], NULL, 10);
-    memory_size = memory_max + MACHINE_BASE_SIZE;
-    if (memory_size < MEMORY_LEAST) {
-        memory_size = MEMORY_LEAST;
-    }
+    memory_size = memory_max + MEMORY_LEAST;
     if (memory_size > SHIM_MEMORY_MAX) {
         memory_size = SHIM_MEMORY_MAX;
     }

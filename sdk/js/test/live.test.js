@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { hex, utf8 } from "../src/bytes.js";
 import { createClient, generateLogKey, openLogLine, verify, verifyReceipt, checkReceiptSequences } from "../src/index.js";
 import { findBrowser, runPage } from "./support/browser.js";
-import { Tfaasd, isBuilt, program } from "./support/tfaasd.js";
+import { Tfaasd, missing } from "./support/tfaasd.js";
 
 const ECHO = `export default { async fetch(request) {
     const url = new URL(request.url);
@@ -25,7 +25,7 @@ module.exports = async (event, context) => {
     return context.status(200).succeed(fs.readFileSync("/var/openfaas/secrets/" + event.body).toString());
 };`;
 
-const skip = isBuilt() ? false : `${program} is not built`;
+const skip = missing();
 let daemon, digest;
 before(async () => {
     if (skip) return;

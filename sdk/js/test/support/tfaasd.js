@@ -1,8 +1,7 @@
 // tfaasd.js - a real tfaasd on a free loopback port with its own state folder, ended with the tests.
-// TFAASD names the program; else it is build/tfaasd.
+// TFAASD names the program; else it is build/tfaasd. TENDER=kvm: its cores are virtual machines.
 
-import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,8 +10,15 @@ import { fileURLToPath } from "node:url";
 
 const repository = fileURLToPath(new URL("../../../..", import.meta.url));
 export const program = process.env.TFAASD ?? path.join(repository, "build", "tfaasd");
-export const isBuilt = () => existsSync(program) && existsSync(coreFile());
-const coreFile = () => path.join(path.dirname(program), "tfaas-core");
+const tender = process.env.TENDER || "process";
+const tfaas = path.join(repository, "build", "tfaas");
+const beside = (name) => path.join(path.dirname(program), name);
+
+/** Why no tfaasd can be had here; false: it can. */
+export function missing() {
+    if (![program, beside("tfaas-core"), tfaas].every(existsSync)) return `${program} is not built`;
+    return tender === "kvm" && !existsSync("/dev/kvm") ? "no /dev/kvm" : false;
+}
 
 function freePort() {
     return new Promise((resolve, reject) => {
@@ -48,8 +54,8 @@ export class Tfaasd {
         const port = await freePort();
         self.url = `http://127.0.0.1:${port}`;
         const log = openSync(path.join(self.folder, "log"), "a");
-        self.child = spawn(program, ["--listen", `127.0.0.1:${port}`, "--state", path.join(self.folder, "state"), ...more],
-                           { stdio: ["ignore", log, log] });
+        self.child = spawn(program, ["--listen", `127.0.0.1:${port}`, "--state", path.join(self.folder, "state"),
+                                     "--tender", tender, ...more], { stdio: ["ignore", log, log] });
         self.ended = new Promise((resolve) => self.child.on("exit", resolve));
         for (let i = 0; i < 600; i++) {
             if (self.child.exitCode !== null) break;
@@ -76,8 +82,8 @@ export class Tfaasd {
 
     /** Of the core's file: what evidence of the software root measures. */
     get policy() {
-        const measurement = createHash("sha384").update(readFileSync(coreFile())).digest("hex");
-        return { version: 1, cores: [measurement], allow_simulated: true };
+        const said = execFileSync(tfaas, ["core", "measure", beside("tfaas-core"), "--tender", tender], { encoding: "utf8" });
+        return { version: 1, cores: [said.slice(0, 96)], allow_simulated: true };
     }
 
     async #admin(method, where, body, type) {
