@@ -270,7 +270,7 @@ static tfaas_status_t load_runtime(struct loaded *loaded, struct runtime *runtim
                                    size_t why_size)
 {
     struct function *function = &loaded->function;
-    tfaas_status_t status = runtime_start(runtime, why, why_size);
+    tfaas_status_t status = runtime_check(runtime, why, why_size);
     if (status != TFAAS_OK)
         return status;
     function->kind = FUNCTION_REACTOR;

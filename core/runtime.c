@@ -141,6 +141,25 @@ static tfaas_status_t make(struct runtime *runtime, struct instrument_result *re
     return status;
 }
 
+/* Makes Python ready out of what the build saved. */
+static tfaas_status_t open_python(char *why, size_t why_size)
+{
+    const struct saved_image *saved = (const void *)runtime_python_image;
+    tfaas_status_t status =
+        engine_load(runtime_python_code, (size_t)(runtime_python_code_end - runtime_python_code),
+                    &python.module, why, why_size);
+    if (status != TFAAS_OK) {
+        python.module = NULL;
+        return TFAAS_OK; /* the rest of the core serves on */
+    }
+    memcpy(python.globals, saved->globals, sizeof python.globals);
+    python.global_count = saved->global_count;
+    python.mutable_global_count = saved->mutable_global_count;
+    python.mutable_globals = (uint32_t *)saved->mutable_globals; /* never freed, never written */
+    return memory_image_create(&python.image, runtime_python_image + SAVED_MEMORY_AT,
+                               (size_t)saved->memory_size, RUNTIME_MEMORY_LIMIT);
+}
+
 tfaas_status_t runtime_prepare(char *why, size_t why_size)
 {
     struct instrument_result result;
@@ -158,7 +177,7 @@ tfaas_status_t runtime_prepare(char *why, size_t why_size)
     javascript.learnt = (size_t)(runtime_js_heat_end - runtime_js_heat) == pages;
     if (javascript.learnt)
         memcpy(javascript.image.heat, runtime_js_heat, pages);
-    return TFAAS_OK;
+    return runtime_python_code ? open_python(why, why_size) : TFAAS_OK;
 }
 
 const uint8_t *runtime_heat(size_t *size)
@@ -178,42 +197,15 @@ bool runtime_prepare_spare(void)
     return javascript.spare != NULL;
 }
 
-/* Makes Python ready out of what the build saved. */
-static tfaas_status_t open_python(char *why, size_t why_size)
+tfaas_status_t runtime_check(const struct runtime *runtime, char *why, size_t why_size)
 {
-    const struct saved_image *saved = (const void *)runtime_python_image;
-    if (!runtime_python_code) {
-        (void)snprintf(why, why_size, "this core was built without Python");
-        return TFAAS_UNSUPPORTED;
-    }
-    char reason[256] = "";
-    tfaas_status_t status =
-        engine_load(runtime_python_code, (size_t)(runtime_python_code_end - runtime_python_code),
-                    &python.module, reason, sizeof reason);
-    if (status != TFAAS_OK) {
-        python.module = NULL;
-        (void)snprintf(why, why_size,
-                       "Python is compiled for x86-64-v3, which does not run here: %s", reason);
-        return TFAAS_UNSUPPORTED;
-    }
-    memcpy(python.globals, saved->globals, sizeof python.globals);
-    python.global_count = saved->global_count;
-    python.mutable_global_count = saved->mutable_global_count;
-    python.mutable_globals = (uint32_t *)saved->mutable_globals; /* never freed, never written */
-    status = memory_image_create(&python.image, runtime_python_image + SAVED_MEMORY_AT,
-                                 (size_t)saved->memory_size, RUNTIME_MEMORY_LIMIT);
-    if (status != TFAAS_OK) {
-        engine_module_free(python.module);
-        python.module = NULL;
-        (void)snprintf(why, why_size, "no memory for Python");
-        return status;
-    }
-    return TFAAS_OK;
-}
-
-tfaas_status_t runtime_start(struct runtime *runtime, char *why, size_t why_size)
-{
-    return runtime == &python && !python.module ? open_python(why, why_size) : TFAAS_OK;
+    if (runtime->module)
+        return TFAAS_OK;
+    (void)snprintf(why, why_size, "%s",
+                   runtime_python_code
+                       ? "Python is compiled for x86-64-v3, which this processor is not"
+                       : "this core has no Python: start tfaasd with --core tfaas-core-python");
+    return TFAAS_UNSUPPORTED;
 }
 
 static tfaas_status_t save_image(const struct runtime *runtime, uint8_t **image, size_t *size,

@@ -1,8 +1,7 @@
 /*
  * runtime.h - the languages' runtimes that are part of the core, and what functions take from them:
- * a compiled module and a base image that all functions of a language share. JavaScript is made
- * ready before the fork; Python when a worker loads its first Python function, from an image that
- * was made with the core.
+ * a compiled module and a base image that all functions of a language share. All are ready before
+ * the fork. Python is in tfaas-core-python only; its image was made with the core.
  */
 #ifndef TFAAS_CORE_RUNTIME_H
 #define TFAAS_CORE_RUNTIME_H
@@ -16,7 +15,7 @@ struct instrument_result;
 
 struct runtime {
     const char *name, *title;
-    struct engine_module *module; /* NULL: not ready */
+    struct engine_module *module; /* NULL: this core has none */
     struct memory_image image;
     bool learnt;               /* the image's heat came with the core */
     struct memory_slot *spare; /* a pristine memory, made before the fork; NULL: it is taken */
@@ -25,12 +24,13 @@ struct runtime {
     uint32_t *mutable_globals, mutable_global_count;
 };
 
-/* JavaScript, before any function arrives. OK or *why. */
+/* Before any function arrives. OK or *why. */
 tfaas_status_t runtime_prepare(char *why, size_t why_size) TFAAS_MUST_USE;
 /* NULL: no runtime of that name. */
 struct runtime *runtime_find(struct span name);
-/* Ready for functions of this worker. OK or *why; may be asked again. */
-tfaas_status_t runtime_start(struct runtime *runtime, char *why, size_t why_size) TFAAS_MUST_USE;
+/* UNSUPPORTED and *why where this core does not have it. */
+tfaas_status_t runtime_check(const struct runtime *runtime, char *why,
+                             size_t why_size) TFAAS_MUST_USE;
 
 /* Before the fork, of JavaScript: the heat of its pages, one byte each; whether it came with the
  * core, so that less is left to learn; a memory that is ready for the first function. */
