@@ -26,6 +26,7 @@ import logging
 import math
 import operator
 import os
+import random
 import re
 import statistics
 import string
@@ -35,6 +36,7 @@ import traceback
 import types
 import typing
 import urllib.parse
+import weakref
 
 _TEXT = 'text/plain; charset=utf-8'
 _JSON = 'application/json'
@@ -178,7 +180,6 @@ _seeded = None  # instances of random.Random that draw their own seed
 def _watch_random(random):
     """Generators that were not given a seed get another one in every call, as in a process of its own."""
     global _seeded
-    import weakref
     _seeded = weakref.WeakSet([random._inst])
     plain = random.Random.seed
 
@@ -194,38 +195,12 @@ def _watch_random(random):
     random.seed = random._inst.seed
 
 
-class _RandomFinder:
-    """Sees the import of random, which is not in the image for those who do not use it."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name != 'random':
-            return None
-        sys.meta_path.remove(_RandomFinder)
-        random = __import__('random')
-        _watch_random(random)
-        # The import that asked finds it made.
-        import importlib.machinery
-        spec = importlib.machinery.ModuleSpec('random', _Made)
-        return spec
-
-
-class _Made:
-    @staticmethod
-    def create_module(spec):
-        return sys.modules['random']
-
-    @staticmethod
-    def exec_module(module):
-        pass
-
-
-sys.meta_path.insert(0, _RandomFinder)
 sys.stdout = sys.__stdout__ = _Log('<stdout>')
 sys.stderr = sys.__stderr__ = _Log('<stderr>')
 sys.stdin = sys.__stdin__ = io.StringIO()
 sys.path_importer_cache.clear()  # the function's folders were not there yet
 asyncio.set_event_loop_policy(_LoopPolicy())
+_watch_random(random)
 
 
 def _log_error(error):
@@ -332,9 +307,8 @@ def _answer(result):
 
 def handle():
     try:
-        if _seeded:
-            for generator in _seeded:
-                generator.seed()
+        for generator in list(_seeded):
+            generator.seed()
         if _takes_event:
             result = _entry(Event(), _context)
         else:
