@@ -47,7 +47,7 @@ CORE_LIB_OBJ := $(filter-out $(B)/core-obj/core/plat/linux/main.o,$(CORE_OBJ))
 HOST_OBJ := $(HOST_SRC:%.c=$(B)/host-obj/%.o) $(HOST_ASM:%.S=$(B)/host-obj/%.o) \
             $(COMMON_SRC:%.c=$(B)/host-obj/%.o)
 
-CORE_LIBS = $(ENGINE_DIR)/libtfaas_engine.a -lsodium -lpthread -ldl -lm
+CORE_LIBS = $(ENGINE_DIR)/libtfaas_engine.a -lsodium -lbearssl -lpthread -ldl -lm
 HOST_LIBS := -lmicrohttpd -ljansson -lsqlite3 -lsodium -larchive
 # write, writev and abort of the C library are wrapped: last words go to the window (core/plat/linux/libc.c)
 CORE_LD := -static-pie -Wl,--wrap=write,--wrap=writev,--wrap=abort -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack,--build-id=none

@@ -255,6 +255,13 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
     loaded->init_each_run = result.mutates_tables;
     uint64_t elements = result.mutates_tables ? (uint64_t)result.table_count * ENGINE_TABLE_MAX
                                               : result.table_elements;
+    if (elements >
+        (uint64_t)ENGINE_TABLES_MAX * ENGINE_TABLE_MAX) { /* not for want of memory now */
+        (void)snprintf(why, why_size, "%llu table elements, at most %u tables of %u can be had",
+                       (unsigned long long)elements, ENGINE_TABLES_MAX, ENGINE_TABLE_MAX);
+        status = TFAAS_BAD_MODULE;
+        goto out;
+    }
     loaded->table_bytes = (size_t)elements * ENGINE_ELEMENT_BYTES;
     loaded->mutable_globals = result.mutable_global_index;
     loaded->mutable_global_count = result.mutable_global_count;

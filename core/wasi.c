@@ -4,6 +4,7 @@
  * very call.
  */
 #include "function.h"
+#include "primitives.h"
 #include "wasi_internal.h"
 #include <stdlib.h>
 
@@ -372,7 +373,13 @@ static int32_t tfaas_sleep(run_t *run, memory_t *memory, const uint64_t *args)
     X(W, sock_shutdown, answer_nosys, true, I, I)                                                  \
     X("tfaas", request_read, request_read, true, I, I)                                             \
     X("tfaas", response_write, response_write, true, I, I, I)                                      \
-    X("tfaas", sleep, tfaas_sleep, true, L)
+    X("tfaas", sleep, tfaas_sleep, true, L)                                                        \
+    X("tfaas", hash_blocks, primitive_hash_blocks, true, I, I, I, I)                               \
+    X("tfaas", hmac_rounds, primitive_hmac_rounds, true, I, I, I, I)                               \
+    X("tfaas", aes_ctr, primitive_aes_ctr, true, I, I, I, I, I)                                    \
+    X("tfaas", aes_cbc, primitive_aes_cbc, true, I, I, I, I, I, I)                                 \
+    X("tfaas", ghash, primitive_ghash, true, I, I, I, I)                                           \
+    X("tfaas", curve, primitive_curve, true, I, I, I, I, I, I)
 
 /* A refused call answers CANCELED; the binder traps before the guest sees it. */
 #define X(module, name, function, has_result, ...)                                                 \

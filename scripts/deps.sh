@@ -9,7 +9,7 @@ set -eu
 # qemu-system-x86: a second machine for the virtual machine's image, by the manual (tests/emu/qemu); without it they are skipped.
 # python3-venv, nodejs, wabt: the metering test's interpreters and modules; nodejs: the JavaScript runtime's suite.
 packages="gcc make git python3 python3-venv curl ca-certificates
-libmicrohttpd-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsodium-dev libarchive-dev libcmocka-dev
+libmicrohttpd-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsodium-dev libbearssl-dev libarchive-dev libcmocka-dev
 clang lld clang-14 lld-14 wasi-libc libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
 wabt strace valgrind qemu-system-x86"
 # Node may be there from elsewhere, then with its own npm: Debian's would not go along with it.

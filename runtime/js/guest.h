@@ -19,6 +19,13 @@ JSValue native_latin1(JSContext *ctx, const uint8_t *data, size_t size);
 JSValue native_buffer(JSContext *ctx, const uint8_t *data, size_t size); /* a node Buffer */
 void native_start_invocation(void);
 
+/* The bytes a typed array or an ArrayBuffer stands for; false: exception pending. */
+bool native_view(JSContext *ctx, JSValueConst value, uint8_t **data, size_t *size);
+
+/* crypto.c, encode.c */
+int crypto_add_natives(JSContext *ctx, JSValueConst native);
+int encode_add_natives(JSContext *ctx, JSValueConst native);
+
 /* web.c: natives of the fetch handler form. */
 int web_add_natives(JSContext *ctx, JSValueConst native);
 

@@ -18,7 +18,7 @@
 #define STACK_LOWEST   (10u * 1024)
 #define GC_AFTER       (4u << 20) /* a small request never collects */
 #define REJECTIONS_MAX 32
-#define BOOTSTRAP_MAX  16
+#define BOOTSTRAP_MAX  24
 
 enum form { FORM_NONE, FORM_OPENFAAS, FORM_FETCH };
 

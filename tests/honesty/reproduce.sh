@@ -27,8 +27,8 @@ differ() { ! cmp -s "$1" "$2" && [ -s "$1" ] && [ -s "$2" ]; }
 
 for folder in "$one" "$two"; do
     mkdir -p "$folder/build"
-    (cd "$root" && git ls-files -z core common include engine runtime scripts Makefile tests/hostile/build.mk tests/rules.sh \
-        tests/unit tests/hostile tests/support bench/core | xargs -0 cp --parents -t "$folder" 2>/dev/null)
+    (cd "$root" && git ls-files -z core common include engine runtime scripts Makefile tests/rules.sh \
+        tests/unit tests/hostile tests/emu tests/support bench/core | xargs -0 cp --parents -t "$folder" 2>/dev/null)
     cp "$root/build/engine.dir" "$folder/build/"
     touch "$folder/build/engine.dir" "$folder/build/tests.mk"
 done

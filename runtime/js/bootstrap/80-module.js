@@ -199,7 +199,8 @@
             Object.defineProperty(exports, name, { value: value[name], enumerable: true });
         return exports;
     };
-    internals.resolveImport = (base, specifier) => resolve(specifier, base, true);
+    // code of eval() and Function() has no file: it imports as if it stood beside the entry
+    internals.resolveImport = (base, specifier) => resolve(specifier, base.startsWith('/') ? base : path.join(path.dirname(process.argv[1] ?? '/function/'), 'eval'), true);
     internals.loadImport = (file) => {
         if (file.startsWith('node:')) return exportsOf(builtins[file.slice(5)]);
         if (file.endsWith('.json')) return { default: parseJson(file) };

@@ -3,6 +3,7 @@
 // load, and every invocation gets a new instance whose memory equals the image.
 import { readFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
+import { primitives } from './host_crypto.mjs';
 
 const PAGE = 4096;
 const ERRNO = { success: 0, badf: 8, inval: 28, isdir: 31, noent: 44, nosys: 52, notdir: 54, notcapable: 76 };
@@ -194,7 +195,7 @@ const imports = (world, memory) => {
             return 0;
         },
     };
-    return { wasi_snapshot_preview1: wasi, tfaas };
+    return { wasi_snapshot_preview1: wasi, tfaas: { ...tfaas, ...primitives(memory) } };
 };
 
 /* The module with a maximum for its memory, as the core's memory limit acts. */
