@@ -3,6 +3,7 @@
 # this way and what to do about it. Exit 69: something is still missing.
 set -eu
 
+# llvm-14, xz-utils: CPython's archives and source (runtime/python/cpython.sh), which apt fetches as Debian's source package.
 # clang and lld: the daemon compiles C with /usr/bin/clang. libclang-rt-14-dev: libFuzzer and the sanitizers.
 # libcurl4-openssl-dev: the client's transport. libssl-dev: the client's evidence verifiers (libcrypto of OpenSSL 3), and AES-128-GCM in tests.
 # valgrind: the constant-time check.
@@ -10,7 +11,7 @@ set -eu
 # python3-venv, nodejs, wabt: the metering test's interpreters and modules; nodejs: the JavaScript runtime's suite.
 packages="gcc make git python3 python3-venv curl ca-certificates
 libmicrohttpd-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsodium-dev libbearssl-dev libarchive-dev libcmocka-dev
-clang lld clang-14 lld-14 wasi-libc libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
+clang lld clang-14 lld-14 wasi-libc llvm-14 xz-utils debian-archive-keyring libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
 wabt strace valgrind qemu-system-x86"
 # Node may be there from elsewhere, then with its own npm: Debian's would not go along with it.
 node=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
