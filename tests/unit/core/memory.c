@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define IMAGE_SIZE (6u * WASM_PAGE)
-#define LIMIT      (40u * WASM_PAGE)
+#define LIMIT      ((size_t)160 * WASM_PAGE)
 #define SLOTS      4
 #define RUNS       10000
 
