@@ -26,7 +26,7 @@
  * which the kernel gives it 65530. */
 #define MEMORY_SPLIT_MAX 24000u
 #define MEMORY_CLAIM     (4u << 20) /* a run of a larger memory is expected to write no more */
-#define MEMORY_DELTA_MAX 128u       /* pages of its own that an image over a lent base may have */
+#define MEMORY_DELTA_MAX 1024u      /* pages of its own that an image over a lent base may have */
 #define MEMORY_PROMOTE   2u         /* a cold page that was written in this many runs becomes hot */
 #define MEMORY_HEAT_RUN  255u       /* heat of a lent base's page that runs of any function write */
 

@@ -20,6 +20,11 @@ if [ "${1:-}" = bench ]; then
     command -v npm >/dev/null 2>&1 || packages="$packages npm"
 fi
 
+# CPython's archives and source (runtime/python/cpython.sh), which apt fetches as Debian's source package.
+if [ "${1:-}" = python ] || [ "${1:-}" = bench ]; then
+    packages="$packages llvm-14 xz-utils debian-archive-keyring"
+fi
+
 # Tests of sdk/js in a browser; without it they are skipped.
 if [ "${1:-}" = browser ]; then
     packages="$packages chromium-headless-shell"

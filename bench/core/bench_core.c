@@ -17,7 +17,7 @@
 #define SEALED_RUNS 4000
 #define BATCHES     501
 
-enum { JS = 1, WASM, SPIN, PLAIN, CAGED };
+enum { JS = 1, WASM, SPIN, PLAIN, CAGED, PYTHON };
 
 void bench_die(const char *what, const char *why)
 {
@@ -158,10 +158,17 @@ int main(void)
     inside_start();
     inside_load(JS, js);
     inside_load(WASM, wasm);
+    struct span script = core_test_file("bench/functions/hello-python/handler.py");
+    struct core_config python = {.runtime = "python",
+                                 .entry = "handler.py",
+                                 .files = {{"handler.py", (const char *)script.data, script.size}}};
+    inside_load(PYTHON, python);
     inside_load(SPIN, wasm_file("build/bench-core-wasm/spin.wasm"));
     struct inside_result js_fresh = inside_measure(JS, RUNS, false);
     struct inside_result wasm_fresh = inside_measure(WASM, RUNS, false);
+    struct inside_result python_fresh = inside_measure(PYTHON, RUNS, false);
     show_sections("JavaScript", JS);
+    show_sections("Python", PYTHON);
     show_sections("Wasm", WASM);
     struct inside_result js_reused = inside_measure(JS, RUNS, true);
     double sealed[MODES];
@@ -185,11 +192,13 @@ int main(void)
                  "\"sealed_session_us\": %.2f, \"sealed_session_aes_us\": %.2f, "
                  "\"sealed_receipt_us\": %.2f, \"sealed_ohttp_us\": %.2f, "
                  "\"sealed_plain_us\": %.2f, \"sealed_session_c32_us\": %.2f, "
-                 "\"sealed_receipt_c32_us\": %.2f, \"compartment_js_us\": %.2f}\n",
+                 "\"sealed_receipt_c32_us\": %.2f, \"compartment_js_us\": %.2f, "
+                 "\"python_core_fresh_us\": %.2f, \"python_restored_pages\": %.0f}\n",
                  js_fresh.p50_us, js_reused.p50_us, wasm_fresh.p50_us, syscalls, metering_kernels,
                  metering_calls, preempt, js_fresh.pages, sealed[MODE_SESSION],
                  sealed[MODE_SESSION_AES], sealed[MODE_RECEIPT], sealed[MODE_OHTTP],
-                 sealed[MODE_PLAIN], session32, receipt32, compartment);
+                 sealed[MODE_PLAIN], session32, receipt32, compartment, python_fresh.p50_us,
+                 python_fresh.pages);
     free(text);
     return 0;
 }
