@@ -36,12 +36,17 @@ static void good_runs(void)
     core_test_load(&core, 4, core_test_wasm("random"));
     core_test_load(&core, 5, core_test_wasm("grows"));
     CHECK(load_run(&core, 5, fewer(WARM), IN_FLIGHT, "s") == 0, "calls went wrong");
-    long before = private_kib();
-    CHECK(load_run(&core, 5, fewer(RUNS), IN_FLIGHT, "s") == 0, "calls went wrong");
-    long after = private_kib();
+    /* A tick on a stack deeper than any before makes pages private once; a leak grows every time.
+     */
+    long before = 0, after = private_kib();
+    for (unsigned i = 0; i < 4 && (i == 0 || after > before + before / 100); i++) {
+        before = after;
+        CHECK(load_run(&core, 5, fewer(RUNS), IN_FLIGHT, "s") == 0, "calls went wrong");
+        after = private_kib();
+        (void)printf("       %ld KiB private before, %ld KiB after %u calls\n", before, after,
+                     fewer(RUNS));
+    }
     CHECK(after <= before + before / 100, "private memory: %ld KiB, then %ld KiB", before, after);
-    (void)printf("       %ld KiB private after %u calls, %ld KiB after %u more\n", before,
-                 fewer(WARM), after, fewer(RUNS));
     core_child_stop(&core);
 }
 
