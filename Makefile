@@ -24,6 +24,7 @@ $(B)/engine.dir: engine/Cargo.lock engine/Cargo.toml engine/lib.rs engine/build.
 	TFAAS_CACHE=$(TFAAS_CACHE) engine/build.sh > $@.new && mv $@.new $@
 
 -include runtime/js/build.mk
+include runtime/python/build.mk
 -include runtime/sample/build.mk
 
 # --- sources ---
@@ -46,7 +47,7 @@ CORE_LIB_OBJ := $(filter-out $(B)/core-obj/core/plat/linux/main.o,$(CORE_OBJ))
 HOST_OBJ := $(HOST_SRC:%.c=$(B)/host-obj/%.o) $(HOST_ASM:%.S=$(B)/host-obj/%.o) \
             $(COMMON_SRC:%.c=$(B)/host-obj/%.o)
 
-CORE_LIBS = $(ENGINE_DIR)/libtfaas_engine.a -lsodium -lpthread -ldl -lm
+CORE_LIBS = $(ENGINE_DIR)/libtfaas_engine.a -lsodium -lbearssl -lpthread -ldl -lm
 HOST_LIBS := -lmicrohttpd -ljansson -lsqlite3 -lsodium -larchive
 # write, writev and abort of the C library are wrapped: last words go to the window (core/plat/linux/libc.c)
 CORE_LD := -static-pie -Wl,--wrap=write,--wrap=writev,--wrap=abort -Wl,--gc-sections -Wl,-z,relro,-z,now,-z,noexecstack,--build-id=none
@@ -61,23 +62,36 @@ $(B)/host-obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) $(INC) -MMD -MP -c $< -o $@
 
-# The runtime image: the JavaScript engine as Wasm, and compiled by the very engine that will run it.
+# The runtimes: JavaScript's engine as Wasm, and compiled by the very engine that will run it; Python compiled, and its
+# memory as its start leaves it.
 $(B)/empty:
 	@mkdir -p $(B) && : > $@
 $(B)/runtime_image_empty.o: core/runtime_image.S $(B)/js.wasm $(B)/empty
 	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/empty"' -DJS_HEAT='"$(B)/empty"' -c $< -o $@
 $(B)/precompile: core/tools/precompile.c $(CORE_LIB_OBJ) $(B)/runtime_image_empty.o
 	$(CC) $(CORE_CFLAGS) $(INC) $(CORE_LD) $^ $(CORE_LIBS) -o $@
-$(B)/js.code: $(B)/precompile
-	$(B)/precompile code $@.new && mv $@.new $@
+$(B)/js.code: $(B)/precompile $(B)/js.wasm
+	$(B)/precompile code $(B)/js.wasm $@.new && mv $@.new $@
+$(B)/python.code: $(B)/precompile $(B)/python.wasm
+	$(B)/precompile code $(B)/python.wasm $@.new $(B)/python.image && mv $@.new $@
 $(B)/js.heat: $(B)/precompile
 	$(B)/precompile heat $@.new && mv $@.new $@
 $(B)/runtime_image.o: core/runtime_image.S $(B)/js.wasm $(B)/js.code $(B)/js.heat
 	$(CC) $(CORE_CFLAGS) -DJS_WASM='"$(B)/js.wasm"' -DJS_CODE='"$(B)/js.code"' -DJS_HEAT='"$(B)/js.heat"' -c $< -o $@
 
+$(B)/python_image.o: core/python_image.S $(B)/python.code
+	$(CC) $(CORE_CFLAGS) -DPYTHON_CODE='"$(B)/python.code"' -DPYTHON_IMAGE='"$(B)/python.image"' -c $< -o $@
+
 # Segments of their own large pages: in a machine each of those is one fault at a start, not 512 (docs/figures.md).
 # The link with its symbols stays: tests/honesty reads in it what an instruction belongs to.
-$(B)/tfaas-core: $(CORE_OBJ) $(B)/runtime_image.o
+# The core that runs Python too; CPython is built for it once, outside the clone.
+.PHONY: python
+python:
+	@scripts/deps.sh python
+	@$(MAKE) --no-print-directory all $(B)/tfaas-core-python
+# Python is in a core of its own: it trebles the file, which every start reads and measures.
+$(B)/tfaas-core-python: $(B)/python_image.o
+$(B)/tfaas-core $(B)/tfaas-core-python: $(CORE_OBJ) $(B)/runtime_image.o
 	$(CC) $(CORE_CFLAGS) $(CORE_LD) -Wl,-z,max-page-size=0x200000 $^ $(CORE_LIBS) -o $@.symbols
 	strip -o $@ $@.symbols
 
@@ -229,7 +243,7 @@ fuzz:
 honesty: deps
 	@$(MAKE) --no-print-directory test-build
 	@tests/honesty/run.sh long
-reproduce: all
+reproduce: all $(B)/tfaas-core-python
 	@tests/honesty/reproduce.sh long
 
 # --- figures, long runs, housekeeping ---
@@ -253,12 +267,12 @@ $(B)/tfaas.pc: packaging/tfaas.pc.in include/tfaas/version.h FORCE
 install: all $(B)/tfaas.pc
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/lib/pkgconfig \
 	    $(DESTDIR)$(PREFIX)/include/tfaas $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(B)/tfaas-vm $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/tfaasd $(B)/tfaas-core $(wildcard $(B)/tfaas-core-python) $(B)/tfaas-vm $(B)/tfaas $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/tfaas-shim $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/libtfaas.so $(DESTDIR)$(PREFIX)/lib/libtfaas.so.0
 	ln -sf libtfaas.so.0 $(DESTDIR)$(PREFIX)/lib/libtfaas.so
 	install -m 644 $(B)/libtfaas.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 $(addprefix include/tfaas/,client.h evidence.h status.h) $(DESTDIR)$(PREFIX)/include/tfaas/
+	install -m 644 $(addprefix include/tfaas/,client.h evidence.h status.h) sdk/c/tfaas_function.h $(DESTDIR)$(PREFIX)/include/tfaas/
 	install -m 644 packaging/tfaasd.1 packaging/tfaas.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(B)/tfaas.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 clean:
@@ -276,5 +290,6 @@ help:
 	@echo "make honesty     the core's file, instructions and system calls against the lists: every test, traced"
 	@echo "make reproduce   the core built twice in different folders: the same bytes"
 	@echo "make soak        growth over a million calls, into build/soak.json"
+	@echo "make python      build/tfaas-core-python, the core that runs Python too (builds CPython once, some minutes)"
 	@echo "make asan        build/asan/tfaasd: the daemon under AddressSanitizer and UBSan"
 	@echo "make fmt, fmt-check, lint, tcb, install (PREFIX, DESTDIR), clean"

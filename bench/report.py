@@ -29,7 +29,7 @@ GOALS = {
     'wasm_throughput_vs_node': ('>=', 1.0), 'js_p99_c32_vs_node': ('<=', 1.0),
     'wasm_throughput_vs_watchdog': ('>=', 10.0), 'wasm_throughput_vs_echo': ('>=', 0.6),
     'core_js_fresh_us': ('<=', 15.0), 'core_wasm_fresh_us': ('<=', 4.0),
-    'js_fresh_vs_reused': ('<=', 2.5),
+    'js_fresh_vs_reused': ('<=', 2.5), 'compartment_js_us': ('<=', 40.0),
     'syscalls_per_invocation': ('<=', 0.06),  # the tick counts: two per ms of work, not per call
     'metering_overhead_kernels': ('<=', 0.05), 'metering_overhead_calls': ('<=', 0.20),
     'worker_start_ms': ('<=', 2.0), 'js_cold_first_call_ms': ('<=', 5.0),

@@ -103,7 +103,7 @@ static bool add_folder(struct packing *p, int fd, const char *prefix, unsigned d
 static const char *find_entry(const struct packing *p, const char *wanted)
 {
     static const char *const names[] = {"function.wasm", "handler.js", "handler.mjs", "handler.cjs",
-                                        "index.js",      "index.mjs",  "index.cjs"};
+                                        "index.js",      "index.mjs",  "index.cjs",   "handler.py"};
     for (size_t i = 0; i < (wanted ? 1 : sizeof(names) / sizeof(names[0])); i++)
         for (size_t k = 0; k < p->count; k++)
             if (span_is(p->files[k].path, wanted ? wanted : names[i]))
@@ -123,11 +123,15 @@ static bool pack(const char *path, const char *wanted, struct packing *p, uint8_
     entry = find_entry(p, wanted);
     if (!entry)
         return told(path, wanted ? "the entry is not there"
-                                 : "no handler.js, index.js or function.wasm: name it by --entry");
+                                 : "no handler.js, index.js, handler.py or function.wasm: name it "
+                                   "by --entry");
     size_t size = strlen(entry);
     bool wasm = size > 5 && strcmp(entry + size - 5, ".wasm") == 0;
-    if (package_write(wasm ? "wasm" : "js", entry, p->files, p->count, out, out_size, &why) !=
-        TFAAS_OK)
+    bool python = size > 3 && strcmp(entry + size - 3, ".py") == 0;
+    if (package_write(wasm     ? "wasm"
+                      : python ? "python"
+                               : "js",
+                      entry, p->files, p->count, out, out_size, &why) != TFAAS_OK)
         return told(path, why);
     return true;
 }

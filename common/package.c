@@ -124,9 +124,9 @@ static tfaas_status_t read_files(struct cursor *c, struct package *package, cons
 
 static tfaas_status_t check_runtime(struct span runtime, const char **why)
 {
-    if (span_is(runtime, "js") || span_is(runtime, "wasm"))
+    if (span_is(runtime, "js") || span_is(runtime, "python") || span_is(runtime, "wasm"))
         return TFAAS_OK;
-    return refuse(why, "package: runtime is neither js nor wasm");
+    return refuse(why, "package: runtime is none of js, python, wasm");
 }
 
 static tfaas_status_t read_map(struct cursor *c, struct package *package, const char **why)

@@ -4,11 +4,11 @@
  * A package is the deterministic CBOR map (integer keys, ascending)
  *   { 1: version (1), 2: runtime (text), 3: entry (text), 4: [ [path (text), content (bytes)], ...
  * ] } with files sorted by path bytewise, no path twice. Its identity is the SHA-256 of these
- * bytes. runtime  "js"   entry = path of the main module in the package, e.g. "handler.js" "wasm"
- * entry = path of the module, e.g. "function.wasm" (WASI command, or reactor that exports
- * tfaas_handle) Paths are relative, '/'-separated, without "", "." and ".." components, at most
- * PACKAGE_PATH_MAX bytes, no byte below 0x20, no backslash. In the core they appear under
- * /function/.
+ * bytes. runtime  "js", "python"  entry = path of the main module in the package, e.g.
+ * "handler.js", "handler.py"; "wasm"  entry = path of the module, e.g. "function.wasm" (WASI
+ * command, or reactor that exports tfaas_handle). Paths are relative, '/'-separated, without "",
+ * "." and ".." components, at most PACKAGE_PATH_MAX bytes, no byte below 0x20, no backslash. In the
+ * core they appear under /function/.
  */
 #ifndef TFAAS_COMMON_PACKAGE_H
 #define TFAAS_COMMON_PACKAGE_H

@@ -33,7 +33,7 @@ int core_prepare(const char **why)
     sched_setup();
     tfaas_status_t status = engine_start(text, sizeof text);
     if (status == TFAAS_OK)
-        status = loaded_prepare_runtime(text, sizeof text);
+        status = runtime_prepare(text, sizeof text);
     if (status != TFAAS_OK && text[0] == '\0')
         *why = tfaas_status_name(status);
     return status == TFAAS_OK && core_warm(why);

@@ -26,6 +26,7 @@ struct function {
     struct engine_function *engine;
     uint32_t running; /* invocations in flight */
     bool unloading;
+    bool is_compartment;    /* hidden, of another function (inner.h) */
     bool encapsulated_only; /* plain calls are refused */
     bool has_log_key;
     uint8_t log_key[32]; /* what a confidential function says is sealed to it; without: dropped */

@@ -15,6 +15,7 @@
 #define OUTPUT_CHUNK   (32u * 1024)
 
 struct function; /* function.h */
+struct inner;
 
 struct open_file {
     bool used;
@@ -61,6 +62,12 @@ struct invocation {
     uint32_t exit_code;
     bool exited;
     uint64_t peak; /* bytes of memory at most, once the run is over */
+
+    struct inner *inner;       /* its compartments (inner.h); NULL: none was called */
+    struct invocation *caller; /* that waits for this run of a compartment; NULL: the host */
+    uint64_t work_limit;       /* of this call of a compartment; 0: none */
+    uint64_t work_charged;     /* to the caller */
+    bool over_work;
 };
 
 /* --- what the scheduler and the ring give to host calls (invoke.c, scheduler.c) --- */

@@ -5,6 +5,8 @@
 
 #include "confidential.h"
 #include "core_clock.h"
+#include "inner.h"
+#include "invoke_log.h"
 #include "message.h"
 #include "random.h"
 #include "sealed_call.h"
@@ -125,6 +127,8 @@ void invoke_release_held(struct task *task)
 int invocation_write(struct invocation *run, const uint8_t *from, size_t size, bool last)
 {
     struct task *task = task_of(run);
+    if (run->caller)
+        return inner_write(run, from, size, last);
     if (task->sealed)
         return sealed_write(task, from, size, last);
     if (run->stop != TFAAS_OK)
@@ -178,77 +182,6 @@ void invocation_random(struct invocation *run, uint8_t *to, size_t size)
 {
     (void)run;
     random_bytes(to, size);
-}
-
-/* --- the log --- */
-
-static void send_log(struct invocation *run, const uint8_t *text, size_t size)
-{
-    struct task *task = task_of(run);
-    if (run->loading) {
-        size_t room = sizeof task->text - task->text_size;
-        size_t take = size < room ? size : room;
-        memcpy(task->text + task->text_size, text, take);
-        task->text_size += take;
-        return;
-    }
-    struct tfaas_slot slot = {.kind = TFAAS_LOG, .id = run->id};
-    char *sealed;
-    struct span line = confidential_text(run->function, (struct span){text, size}, &sealed);
-    if (line.size == 0)
-        return;
-    /* A stopped run may not wait any more; its last lines go out if there is room. */
-    tfaas_status_t status =
-        message_send(run->stop == TFAAS_OK ? task : NULL, &slot, line.data, line.size);
-    free(sealed);
-    if (status != TFAAS_OK)
-        run->log_sent = run->log_limit;
-}
-
-static void flush_log(struct invocation *run)
-{
-    if (run->log_size == 0)
-        return;
-    send_log(run, run->log, run->log_size);
-    run->log_size = 0;
-}
-
-void invocation_log(struct invocation *run, const uint8_t *text, size_t size)
-{
-    if (run->log_sent >= run->log_limit)
-        return;
-    if (!run->log && !(run->log = malloc(LOG_LINE_MAX)))
-        return;
-    if (size > run->log_limit - run->log_sent) {
-        static const char notice[] = "\ntfaas: log limit reached, the rest is dropped\n";
-        run->log_sent = run->log_limit;
-        flush_log(run);
-        send_log(run, (const uint8_t *)notice + 1, sizeof notice - 2);
-        return;
-    }
-    run->log_sent += size;
-    while (size > 0) {
-        const uint8_t *end = memchr(text, '\n', size);
-        size_t line = end ? (size_t)(end - text) + 1 : size;
-        size_t room = LOG_LINE_MAX - run->log_size;
-        size_t take = line < room ? line : room;
-        memcpy(run->log + run->log_size, text, take);
-        run->log_size += take;
-        text += take;
-        size -= take;
-        if (run->log_size == LOG_LINE_MAX || run->log[run->log_size - 1] == '\n')
-            flush_log(run);
-    }
-}
-
-static void say_to_owner(struct task *task, const char *what, const char *why)
-{
-    char line[600];
-    int size = snprintf(line, sizeof line, "tfaas: %s: %s\n", what, why);
-    flush_log(&task->run);
-    if (size > 0)
-        send_log(&task->run, (const uint8_t *)line,
-                 (size_t)size < sizeof line ? (size_t)size : sizeof line - 1);
 }
 
 /* --- one run --- */
@@ -353,15 +286,17 @@ static tfaas_status_t set_up(struct task *task, struct memory_slot *slot, char *
     return TFAAS_OK;
 }
 
-static void tear_down(struct task *task)
+void invoke_tear_down(struct task *task)
 {
+    inner_end(&task->run);
     task->code_start = task->code_end = 0;
     if (task->instance.store) {
         task->run.work += engine_work(&task->instance);
         engine_instance_free(&task->instance);
     }
     if (task->slot) {
-        task->run.peak = task->slot->peak;
+        if (task->slot->peak > task->run.peak)
+            task->run.peak = task->slot->peak;
         struct memory_slot *slot = task->slot;
         task->slot = NULL;
         task->restored_pages = loaded_give_slot(task->function, slot);
@@ -404,10 +339,40 @@ static tfaas_status_t run_function(struct task *task)
     if (status == TFAAS_OK)
         status = loaded->function.kind == FUNCTION_COMMAND ? run_command(task, why, sizeof why)
                                                            : run_reactor(task, why, sizeof why);
-    tear_down(task);
+    invoke_tear_down(task);
     if (status != TFAAS_OK && status != TFAAS_CANCELLED)
-        say_to_owner(task, tfaas_status_text(status), why[0] ? why : "no further detail");
-    flush_log(run);
+        invoke_log_say(task, tfaas_status_text(status), why[0] ? why : "no further detail");
+    invoke_log_flush(run);
+    return status;
+}
+
+tfaas_status_t invoke_inner(struct task *task, struct memory_share *share, char *why,
+                            size_t why_size)
+{
+    struct loaded *loaded = task->function;
+    tfaas_status_t status = TFAAS_OK;
+    if (!task->instance.store) {
+        struct memory_slot *slot = loaded_take_slot(loaded);
+        if (!slot)
+            return TFAAS_UNAVAILABLE;
+        task->run.work += WORK_BASE;
+        status = set_up(task, slot, why, why_size);
+        if (status == TFAAS_OK && !memory_share_join(slot, share)) {
+            (void)snprintf(why, why_size, "the function's limit leaves no memory for it");
+            status = TFAAS_MEMORY_LIMIT;
+        }
+        if (status == TFAAS_OK && loaded->init_each_run)
+            status = initialise(task, why, why_size);
+    }
+    if (status == TFAAS_OK)
+        status = call_entry(task, ENTRY_HANDLE, why, why_size);
+    if (status == TFAAS_OK && !task->run.response_started) {
+        (void)snprintf(why, why_size, "it gave no answer");
+        status = TFAAS_FUNCTION_FAILED;
+    }
+    invoke_log_flush(&task->run);
+    if (status != TFAAS_OK)
+        invoke_tear_down(task);
     return status;
 }
 
@@ -529,7 +494,7 @@ tfaas_status_t invoke_start(const struct tfaas_slot *slot, const uint8_t *payloa
     struct loaded *loaded;
     if (!find_function(slot, &loaded))
         return TFAAS_OK;
-    struct task *task = sched_task_new(false);
+    struct task *task = sched_task_new(TASKS_CALLS);
     if (!task) {
         refuse(slot->id, TFAAS_BUSY);
         return TFAAS_OK;
@@ -599,6 +564,7 @@ void invoke_cancel(uint32_t id)
 void invoke_finish(struct task *task)
 {
     struct invocation *run = &task->run;
+    inner_end(run);
     wasi_end(run);
     if (task->sealed && run->in.data)
         sodium_memzero(run->in.data, run->in.capacity);
@@ -677,7 +643,7 @@ static tfaas_status_t send_cache(struct task *task)
     return TFAAS_OK;
 }
 
-static void load_body_run(struct task *task)
+void invoke_load_body(struct task *task)
 {
     struct loaded *loaded = task->function;
     char why[400] = "";
@@ -695,7 +661,8 @@ static void load_body_run(struct task *task)
     }
     if (status == TFAAS_OK)
         status = initialise(task, why, sizeof why);
-    flush_log(&task->run);
+    invoke_log_flush(&task->run);
+    inner_end(&task->run);
     uint64_t work = task->instance.store ? engine_work(&task->instance) : 0;
     /* What is initialised in every run begins at the module's own memory: no image of this run. */
     if (status == TFAAS_OK && !loaded->init_each_run)
@@ -703,7 +670,7 @@ static void load_body_run(struct task *task)
     if (status == TFAAS_FUNCTION_FAILED)
         status = TFAAS_BAD_SCRIPT;
     if (status != TFAAS_OK && task->text_size == 0)
-        send_log(&task->run, (const uint8_t *)why, strlen(why));
+        invoke_log_send(&task->run, (const uint8_t *)why, strlen(why));
     loaded->load_work += work + task->run.work;
     task->code_start = task->code_end = 0;
     engine_instance_free(&task->instance);
@@ -716,7 +683,7 @@ static void load_body_run(struct task *task)
 
 tfaas_status_t invoke_load(struct loaded *loaded)
 {
-    struct task *task = sched_task_new(true);
+    struct task *task = sched_task_new(TASKS_LOADS);
     if (!task)
         return TFAAS_BUSY;
     task->run.id = loaded->function.id;
@@ -727,7 +694,7 @@ tfaas_status_t invoke_load(struct loaded *loaded)
     task->function = loaded;
     task->deadline_ns = plat_now_ns() + LOAD_DEADLINE_NS;
     loaded->function.running++;
-    sched_start(task, load_body_run);
+    sched_start(task, invoke_load_body);
     return TFAAS_OK;
 }
 

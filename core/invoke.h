@@ -38,6 +38,14 @@ tfaas_status_t invoke_wait_loaded(struct task *task) TFAAS_MUST_USE;
 /* A sealed call's run was abandoned: goes on, on a new stack, to say so. False: no memory. */
 bool invoke_resume_finish(struct task *task);
 
+/* --- for inner.c --- */
+/* One call of a compartment, in an instance that is made first where there is none. Not OK: it is
+ * gone again, and *why says more. */
+tfaas_status_t invoke_inner(struct task *task, struct memory_share *share, char *why,
+                            size_t why_size) TFAAS_MUST_USE;
+void invoke_load_body(struct task *task);
+void invoke_tear_down(struct task *task);
+
 /* Releases what an ended task holds. */
 void invoke_finish(struct task *task);
 

@@ -4,10 +4,10 @@
 
 #include "cache.h"
 #include "confidential.h"
+#include "inner.h"
 #include "instrument.h"
 #include "invoke.h"
 #include "message.h"
-#include "runtime_image.h"
 #include "sha256.h"
 #include "plat/plat.h"
 
@@ -16,22 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUNTIME_MEMORY_LIMIT (64u << 20)
-#define SPARE_LIMIT          (512u << 20) /* a function with a larger limit gets another memory */
-
 static struct loaded *table[TFAAS_FUNCTIONS_MAX];
 static uint32_t answers_due; /* functions with answer_due */
-
-/* The JavaScript runtime: module and base image, shared by all functions of this core. */
-static struct {
-    struct engine_module *module;
-    struct memory_image image;
-    bool learnt;               /* the image's heat came with the core */
-    struct memory_slot *spare; /* a pristine memory, made before the fork; NULL: it is taken */
-    struct engine_global globals[GLOBALS_KEPT_MAX];
-    uint32_t global_count;
-    uint32_t *mutable_globals, mutable_global_count;
-} js;
 
 struct loaded *loaded_find(uint32_t id)
 {
@@ -91,8 +77,9 @@ static void drop_bundle(struct function *function)
     function->bundle_bytes = NULL;
 }
 
-static void loaded_free(struct loaded *loaded)
+void loaded_destroy(struct loaded *loaded)
 {
+    inner_free(loaded);
     while (loaded->idle_count > 0)
         memory_slot_free(unlink_idle(TAILQ_FIRST(&loaded->idle)));
     memory_image_destroy(&loaded->image);
@@ -133,7 +120,7 @@ void loaded_release(struct loaded *loaded)
         return;
     }
     table[loaded->function.id] = NULL;
-    loaded_free(loaded);
+    loaded_destroy(loaded);
 }
 
 void loaded_retry(void)
@@ -168,12 +155,13 @@ struct memory_slot *loaded_take_slot(struct loaded *loaded)
 {
     if (loaded->idle_count > 0)
         return unlink_idle(TAILQ_FIRST(&loaded->idle));
-    struct memory_slot *spare = js.spare;
+    struct runtime *runtime = loaded->runtime;
+    struct memory_slot *spare = runtime ? runtime->spare : NULL;
     if (spare && memory_slot_assign(spare, &loaded->image)) {
-        js.spare = NULL;
+        runtime->spare = NULL;
         return spare;
     }
-    if (loaded->image.lent && memory_image_settle(&js.image) != TFAAS_OK)
+    if (loaded->image.lent && memory_image_settle(&runtime->image) != TFAAS_OK)
         return NULL;
     return memory_slot_new(&loaded->image);
 }
@@ -181,7 +169,8 @@ struct memory_slot *loaded_take_slot(struct loaded *loaded)
 void loaded_keep_image(struct loaded *loaded, const struct memory_image *image,
                        struct memory_slot *slot)
 {
-    memory_learn_load(&js.image, slot, image);
+    if (loaded->runtime)
+        memory_learn_load(&loaded->runtime->image, slot, image);
     bool fits = memory_slot_fits(slot, image);
     if (!fits)
         memory_slot_free(slot);
@@ -207,37 +196,6 @@ uint32_t loaded_give_slot(struct loaded *loaded, struct memory_slot *slot)
 }
 
 /* --- modules --- */
-
-/* Initial memory as the module's data segments make it. */
-static tfaas_status_t first_image(struct memory_image *image,
-                                  const struct instrument_result *result, size_t limit, char *why,
-                                  size_t why_size)
-{
-    size_t size = (size_t)result->memory_min_pages * WASM_PAGE;
-    size_t module_limit = (size_t)result->memory_max_pages * WASM_PAGE;
-    if (size > limit) {
-        (void)snprintf(why, why_size,
-                       "the module asks for %zu bytes of memory, the function's limit is %zu", size,
-                       limit);
-        return TFAAS_MEMORY_LIMIT;
-    }
-    if (module_limit < limit)
-        limit = module_limit;
-    uint8_t *bytes = NULL;
-    if (result->initial_size > 0) {
-        bytes = calloc(1, size);
-        if (!bytes) {
-            (void)snprintf(why, why_size, "no memory for the image");
-            return TFAAS_NO_SPACE;
-        }
-        memcpy(bytes + result->initial_offset, result->initial, result->initial_size);
-    }
-    tfaas_status_t status = memory_image_create(image, bytes, size, limit);
-    if (status == TFAAS_NO_SPACE)
-        (void)snprintf(why, why_size, "no memory for the image");
-    free(bytes);
-    return status;
-}
 
 /* Compiles, and seals the result when the host asked for it. */
 static tfaas_status_t compile(struct loaded *loaded, const struct instrument_result *result,
@@ -299,31 +257,43 @@ static tfaas_status_t load_wasm(struct loaded *loaded, char *why, size_t why_siz
     loaded->init_each_run = result.mutates_tables;
     uint64_t elements = result.mutates_tables ? (uint64_t)result.table_count * ENGINE_TABLE_MAX
                                               : result.table_elements;
+    if (elements >
+        (uint64_t)ENGINE_TABLES_MAX * ENGINE_TABLE_MAX) { /* not for want of memory now */
+        (void)snprintf(why, why_size, "%llu table elements, at most %u tables of %u can be had",
+                       (unsigned long long)elements, ENGINE_TABLES_MAX, ENGINE_TABLE_MAX);
+        status = TFAAS_BAD_MODULE;
+        goto out;
+    }
     loaded->table_bytes = (size_t)elements * ENGINE_ELEMENT_BYTES;
     loaded->mutable_globals = result.mutable_global_index;
     loaded->mutable_global_count = result.mutable_global_count;
     result.mutable_global_index = NULL;
-    status = first_image(&loaded->image, &result, function->bundle.memory_limit, why, why_size);
+    status =
+        runtime_first_image(&loaded->image, &result, function->bundle.memory_limit, why, why_size);
 out:
     instrument_free(&result);
     return status;
 }
 
-static tfaas_status_t load_js(struct loaded *loaded, char *why, size_t why_size)
+static tfaas_status_t load_runtime(struct loaded *loaded, struct runtime *runtime, char *why,
+                                   size_t why_size)
 {
     struct function *function = &loaded->function;
+    tfaas_status_t status = runtime_check(runtime, why, why_size);
+    if (status != TFAAS_OK)
+        return status;
     function->kind = FUNCTION_REACTOR;
-    loaded->module = js.module;
+    loaded->runtime = runtime;
+    loaded->module = runtime->module;
     loaded->code = TFAAS_CODE_CORE;
-    loaded->mutable_globals = js.mutable_globals;
-    loaded->mutable_global_count = js.mutable_global_count;
-    memcpy(loaded->globals, js.globals, sizeof js.globals);
-    loaded->global_count = js.global_count;
-    tfaas_status_t status =
-        memory_image_borrow(&loaded->image, &js.image, function->bundle.memory_limit);
+    loaded->mutable_globals = runtime->mutable_globals;
+    loaded->mutable_global_count = runtime->mutable_global_count;
+    memcpy(loaded->globals, runtime->globals, sizeof runtime->globals);
+    loaded->global_count = runtime->global_count;
+    status = memory_image_borrow(&loaded->image, &runtime->image, function->bundle.memory_limit);
     if (status == TFAAS_MEMORY_LIMIT)
-        (void)snprintf(why, why_size, "JavaScript needs a memory limit of at least %zu bytes",
-                       js.image.tracked);
+        (void)snprintf(why, why_size, "%s needs a memory limit of at least %zu bytes",
+                       runtime->title, runtime->image.tracked);
     return status;
 }
 
@@ -382,14 +352,21 @@ static tfaas_status_t load_bundle(struct loaded *loaded, char *why, size_t why_s
         (void)snprintf(why, why_size, "%s", reason);
         return status;
     }
+    return loaded_attach(loaded, why, why_size);
+}
+
+tfaas_status_t loaded_attach(struct loaded *loaded, char *why, size_t why_size)
+{
+    struct function *function = &loaded->function;
     struct span entry = function->package.entry;
     (void)snprintf(function->entry, sizeof function->entry, "/function/%.*s", (int)entry.size,
                    (const char *)entry.data);
-    if (span_is(function->package.runtime, "js"))
-        return load_js(loaded, why, why_size);
+    struct runtime *runtime = runtime_find(function->package.runtime);
+    if (runtime)
+        return load_runtime(loaded, runtime, why, why_size);
     if (span_is(function->package.runtime, "wasm"))
         return load_wasm(loaded, why, why_size);
-    (void)snprintf(why, why_size, "runtime \"%.*s\" is not known: js, wasm",
+    (void)snprintf(why, why_size, "runtime \"%.*s\" is not known: js, python, wasm",
                    (int)function->package.runtime.size,
                    (const char *)function->package.runtime.data);
     return TFAAS_UNSUPPORTED;
@@ -450,77 +427,11 @@ tfaas_status_t loaded_receive(const struct tfaas_slot *slot, const uint8_t *piec
     return TFAAS_OK;
 }
 
-/* --- the runtime --- */
-
-/* Runs `entries` of a fresh instance outside the scheduler: zygote only, trusted code only. */
-static tfaas_status_t init_runtime(struct memory_slot *slot, char *why, size_t why_size)
-{
-    static const enum engine_entry order[] = {ENTRY_START, ENTRY_INITIALIZE, ENTRY_INIT};
-    static struct function nothing;
-    static struct task task; /* host calls expect an invocation to be a task */
-    struct invocation *run = &task.run;
-    run->function = &nothing;
-    run->loading = true;
-    run->hostcall_limit = UINT64_MAX;
-    struct engine_instance instance = {0}, fresh = {0};
-    memory_set_current(slot);
-    tfaas_status_t status = engine_instantiate(js.module, slot, run, &instance, why, why_size);
-    for (size_t i = 0; i < sizeof order / sizeof *order && status == TFAAS_OK; i++) {
-        int32_t result = 0;
-        status = engine_call(&instance, order[i], &result, why, why_size);
-        if (status == TFAAS_NOT_FOUND)
-            status = TFAAS_OK;
-        if (status == TFAAS_OK && result != 0) {
-            (void)snprintf(why, why_size, "the runtime's initialisation returned %d", result);
-            status = TFAAS_INTERNAL;
-        }
-    }
-    struct memory_image image = {0};
-    if (status == TFAAS_OK)
-        status = memory_image_create(&image, slot->base, slot->size, RUNTIME_MEMORY_LIMIT);
-    /* It runs nothing and has no data segments: it leaves the memory as it is. */
-    if (status == TFAAS_OK)
-        status = engine_instantiate(js.module, slot, run, &fresh, why, why_size);
-    if (status == TFAAS_OK &&
-        !engine_globals_changed(&fresh, &instance, js.mutable_globals, js.mutable_global_count,
-                                js.globals, &js.global_count))
-        status = TFAAS_INTERNAL;
-    memory_set_current(NULL);
-    engine_instance_free(&fresh);
-    engine_instance_free(&instance);
-    free(run->log);
-    if (status != TFAAS_OK) {
-        memory_image_destroy(&image);
-        return status;
-    }
-    js.image = image;
-    /* A hint: another size is of another build. */
-    js.learnt = (size_t)(runtime_js_heat_end - runtime_js_heat) == image.tracked / PLAT_PAGE;
-    if (js.learnt)
-        memcpy(js.image.heat, runtime_js_heat, image.tracked / PLAT_PAGE);
-    return status;
-}
+/* --- the warm-up before the fork --- */
 
 void loaded_learn(uint32_t id)
 {
-    memory_learn_runs(&js.image, &table[id]->image);
-}
-
-const uint8_t *loaded_heat(size_t *size)
-{
-    *size = js.image.tracked / PLAT_PAGE;
-    return js.image.heat;
-}
-
-bool loaded_is_learnt(void)
-{
-    return js.learnt;
-}
-
-bool loaded_prepare_spare(void)
-{
-    js.spare = memory_slot_spare(&js.image, SPARE_LIMIT);
-    return js.spare != NULL;
+    memory_learn_runs(&table[id]->runtime->image, &table[id]->image);
 }
 
 bool loaded_return_spare(uint32_t id)
@@ -529,41 +440,10 @@ bool loaded_return_spare(uint32_t id)
     if (loaded->idle_count == 0)
         return false;
     struct memory_slot *slot = unlink_idle(TAILQ_FIRST(&loaded->idle));
-    if (memory_slot_reset(slot, &js.image)) {
-        js.spare = slot;
+    if (memory_slot_reset(slot, &loaded->runtime->image)) {
+        loaded->runtime->spare = slot;
         return true;
     }
     memory_slot_free(slot);
     return false;
-}
-
-tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size)
-{
-    struct instrument_result result;
-    tfaas_status_t status = instrument(
-        runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why, why_size);
-    if (status != TFAAS_OK)
-        return status;
-    size_t code_size = (size_t)(runtime_js_code_end - runtime_js_code);
-    status = code_size ? engine_load(runtime_js_code, code_size, &js.module, why, why_size)
-                       : TFAAS_NOT_FOUND;
-    if (status != TFAAS_OK) /* another processor than the build's baseline: compile here */
-        status = engine_compile(result.module, result.module_size, &js.module, why, why_size);
-    struct memory_image first = {0};
-    if (status == TFAAS_OK)
-        status = first_image(&first, &result, RUNTIME_MEMORY_LIMIT, why, why_size);
-    js.mutable_globals = result.mutable_global_index;
-    js.mutable_global_count = result.mutable_global_count;
-    result.mutable_global_index = NULL;
-    instrument_free(&result);
-    struct memory_slot *slot = status == TFAAS_OK ? memory_slot_new(&first) : NULL;
-    if (slot) {
-        memory_slot_open(slot);
-        status = init_runtime(slot, why, why_size);
-        memory_slot_free(slot);
-    } else if (status == TFAAS_OK) {
-        status = TFAAS_NO_SPACE;
-    }
-    memory_image_destroy(&first);
-    return status;
 }

@@ -7,10 +7,11 @@
 
 #include "engine/engine.h"
 #include "function.h"
+#include "runtime.h"
 
-#define IDLE_SLOTS_MAX   4u   /* pristine memories kept per function between runs */
-#define IDLE_SLOTS_ALL   128u /* and in the whole core: those unused for longest go first */
-#define GLOBALS_KEPT_MAX 64u
+#define IDLE_SLOTS_MAX    4u   /* pristine memories kept per function between runs */
+#define IDLE_SLOTS_ALL    128u /* and in the whole core: those unused for longest go first */
+#define LOADED_INSIDE_MAX 8u
 
 enum loaded_state { LOADED_EMPTY, LOADED_RECEIVING, LOADED_LOADING, LOADED_READY, LOADED_FAILED };
 
@@ -18,9 +19,10 @@ struct loaded {
     struct function function; /* first */
     enum loaded_state state;
     tfaas_status_t failure;
-    char *why;       /* of a failure that was not answered yet, malloc'ed */
-    bool answer_due; /* there was no room for LOADED */
-    size_t received; /* bytes of the bundle so far */
+    char *why;               /* of a failure that was not answered yet, malloc'ed */
+    bool answer_due;         /* there was no room for LOADED */
+    size_t received;         /* bytes of the bundle so far */
+    struct runtime *runtime; /* NULL: a module of its own */
     struct engine_module *module;
     bool owns_module; /* false: the runtime's, shared */
     enum tfaas_code code;
@@ -36,10 +38,10 @@ struct loaded {
     uint32_t global_count;
     uint32_t *mutable_globals, mutable_global_count;
     uint64_t load_work, load_started_ns;
+    struct compartment *compartment;               /* that it is (inner.h); NULL: a function */
+    struct compartment *inside[LOADED_INSIDE_MAX]; /* that its modules opened; a handle's place */
+    uint32_t inside_count, inside_total; /* total: of a function, with those inside others */
 };
-
-/* The JavaScript runtime, ready before any function arrives. OK or *why. */
-tfaas_status_t loaded_prepare_runtime(char *why, size_t why_size) TFAAS_MUST_USE;
 
 struct loaded *loaded_find(uint32_t id);
 /* The newest function of that name that serves or will; NULL: none. */
@@ -52,14 +54,14 @@ void loaded_release(struct loaded *loaded);
 /* Gives the answers that found no room. */
 void loaded_retry(void);
 
+/* For inner.c. attach: module and first image for a package that `loaded` holds already, where
+ * compiling may take a deep stack. */
+tfaas_status_t loaded_attach(struct loaded *loaded, char *why, size_t why_size) TFAAS_MUST_USE;
+void loaded_destroy(struct loaded *loaded);
+
 /* Before the fork, after a warm-up: what the runs of function `id` wrote is known to all later
  * functions; the first of them finds a memory that is ready. */
 void loaded_learn(uint32_t id);
-/* The heat of the runtime's pages, one byte each. */
-const uint8_t *loaded_heat(size_t *size);
-/* It came with the core: less is left to learn. */
-bool loaded_is_learnt(void);
-bool loaded_prepare_spare(void) TFAAS_MUST_USE;
 /* Takes it back from function `id`, which has run in it. */
 bool loaded_return_spare(uint32_t id) TFAAS_MUST_USE;
 

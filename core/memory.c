@@ -67,6 +67,35 @@ bool memory_crowded(void)
     return split_pages > MEMORY_SPLIT_MAX / 2;
 }
 
+static bool share_grow(struct memory_slot *slot, size_t more)
+{
+    struct memory_share *share = slot->share;
+    if (!share)
+        return true;
+    if (more > share->limit - share->used)
+        return false;
+    share->used += more;
+    if (share->used > share->peak)
+        share->peak = share->used;
+    return true;
+}
+
+bool memory_share_join(struct memory_slot *slot, struct memory_share *share)
+{
+    slot->share = share;
+    if (share_grow(slot, slot->size))
+        return true;
+    slot->share = NULL;
+    return false;
+}
+
+void memory_share_leave(struct memory_slot *slot)
+{
+    if (slot->share)
+        slot->share->used -= slot->size;
+    slot->share = NULL;
+}
+
 static size_t round_up(size_t size, size_t unit)
 {
     return (size + unit - 1) / unit * unit;
@@ -421,6 +450,7 @@ void memory_slot_free(struct memory_slot *slot)
         return;
     if (current == slot)
         current = NULL;
+    memory_share_leave(slot);
     set_split(slot, 0);
     unclaim(slot);
     if (slot->base) {
@@ -447,10 +477,16 @@ bool memory_grow(struct memory_slot *slot, size_t new_size)
         slot->refused = true;
         return false;
     }
+    if (!share_grow(slot, new_size - slot->size)) {
+        slot->refused = true;
+        return false;
+    }
     if (new_size > have) {
         /* The last quarter is for runs that have not begun. */
         if (!claim(slot, new_size - have, budget - budget / 4) ||
             !plat_commit(slot->base + have, new_size - have)) {
+            if (slot->share)
+                slot->share->used -= new_size - slot->size;
             slot->refused = true;
             return false;
         }
@@ -536,6 +572,7 @@ static void cool(struct memory_slot *slot)
 uint32_t memory_restore(struct memory_slot *slot, bool *ok)
 {
     *ok = true;
+    memory_share_leave(slot);
     slot->size = slot->peak = slot->image->size;
     slot->refused = false;
     unclaim(slot);

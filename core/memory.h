@@ -26,7 +26,7 @@
  * which the kernel gives it 65530. */
 #define MEMORY_SPLIT_MAX 24000u
 #define MEMORY_CLAIM     (4u << 20) /* a run of a larger memory is expected to write no more */
-#define MEMORY_DELTA_MAX 128u       /* pages of its own that an image over a lent base may have */
+#define MEMORY_DELTA_MAX 1024u      /* pages of its own that an image over a lent base may have */
 #define MEMORY_PROMOTE   2u         /* a cold page that was written in this many runs becomes hot */
 #define MEMORY_HEAT_RUN  255u       /* heat of a lent base's page that runs of any function write */
 
@@ -50,6 +50,11 @@ struct memory_image {
     bool opened; /* a run wrote so many pages that all were opened */
 };
 
+/* Memories that together may take no more than one function may: of a run and its compartments. */
+struct memory_share {
+    size_t limit, used, peak; /* bytes that the guests see */
+};
+
 struct memory_slot {
     struct memory_image *image;
     uint8_t *base;
@@ -61,12 +66,13 @@ struct memory_slot {
     uint32_t *hot, hot_count;
     uint32_t extra; /* so many at the end of `hot` are hot because the load wrote them */
     uint32_t cold[MEMORY_COLD_MAX], cold_count;
-    uint32_t split;       /* pages of this slot that are counted towards MEMORY_SPLIT_MAX */
-    size_t claimed;       /* bytes of the budget, given back with the restore */
-    size_t claimed_pages; /* ... for tracked pages */
-    bool open;            /* gave up counting: everything writable, map anew afterwards */
-    bool refused;         /* the guest asked for more than its limit in this run */
-    void *owner;          /* whose idle slot it is (loaded.c) */
+    uint32_t split;             /* pages of this slot that are counted towards MEMORY_SPLIT_MAX */
+    size_t claimed;             /* bytes of the budget, given back with the restore */
+    size_t claimed_pages;       /* ... for tracked pages */
+    bool open;                  /* gave up counting: everything writable, map anew afterwards */
+    bool refused;               /* the guest asked for more than its limit in this run */
+    struct memory_share *share; /* NULL: alone */
+    void *owner;                /* whose idle slot it is (loaded.c) */
     TAILQ_ENTRY(memory_slot) of_owner, of_all;
 };
 
@@ -117,6 +123,10 @@ void memory_budget_set(uint64_t bytes);
 bool memory_slot_claim(struct memory_slot *slot, size_t more) TFAAS_MUST_USE;
 /* So many pages are split off that no idle slot should be kept. */
 bool memory_crowded(void);
+
+/* Until its restore the slot counts in `share`, which outlives it. False: there is no room. */
+bool memory_share_join(struct memory_slot *slot, struct memory_share *share) TFAAS_MUST_USE;
+void memory_share_leave(struct memory_slot *slot);
 
 /* Stops tracking at once: for a run whose memory becomes an image. */
 void memory_slot_open(struct memory_slot *slot);

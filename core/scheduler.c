@@ -2,6 +2,7 @@
  * it by plat_switch_back. Must never resume a task that was abandoned. */
 #include "scheduler.h"
 
+#include "inner.h"
 #include "invoke.h"
 #include "message.h"
 #include "sealed_call.h"
@@ -9,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TASKS_MAX (2 * TFAAS_INFLIGHT_MAX)
+#define TASKS_MAX (TASK_POOLS * TFAAS_INFLIGHT_MAX)
 
-/* Invocations in the first half, loads in the second: neither can take the others' places. */
+/* Pool after pool. */
 static struct task tasks[TASKS_MAX];
 static struct task *ready_first, *ready_last;
 static struct task *current;
-static unsigned used[2]; /* of invocations, of loads: places from here on were never taken */
+static unsigned used[TASK_POOLS]; /* of each pool: places from here on were never taken */
 static uint32_t in_state[TASK_ENDED + 1];
 static uint64_t next_event = UINT64_MAX;
 static unsigned skipped_ticks;
@@ -27,13 +28,13 @@ static void set_state(struct task *task, enum task_state state)
     task->state = state;
 }
 
-struct task *sched_task_new(bool loading)
+struct task *sched_task_new(enum task_pool pool)
 {
-    static unsigned hints[2];
-    unsigned *hint = &hints[loading];
+    static unsigned hints[TASK_POOLS];
+    unsigned *hint = &hints[pool];
     for (unsigned i = 0; i < TFAAS_INFLIGHT_MAX; i++) {
         unsigned place = (*hint + i) % TFAAS_INFLIGHT_MAX;
-        struct task *task = &tasks[place + (loading ? TFAAS_INFLIGHT_MAX : 0)];
+        struct task *task = &tasks[place + pool * TFAAS_INFLIGHT_MAX];
         if (task->state != TASK_FREE)
             continue;
         if (!task->context && !(task->context = plat_context_new()))
@@ -46,8 +47,8 @@ struct task *sched_task_new(bool loading)
         task->text_size = 0;
         task->next = NULL;
         *hint = place;
-        if (place >= used[loading])
-            used[loading] = place + 1;
+        if (place >= used[pool])
+            used[pool] = place + 1;
         return task;
     }
     return NULL;
@@ -55,7 +56,7 @@ struct task *sched_task_new(bool loading)
 
 struct task *sched_task_find(uint32_t id)
 {
-    for (unsigned i = 0; i < used[0]; i++) {
+    for (unsigned i = 0; i < used[TASKS_CALLS]; i++) {
         if (tasks[i].state != TASK_FREE && tasks[i].run.id == id)
             return &tasks[i];
     }
@@ -66,9 +67,9 @@ struct task *sched_task_find(uint32_t id)
 static struct task *next_used(const struct task *at)
 {
     unsigned i = at ? (unsigned)(at - tasks) + 1 : 0;
-    if (i < TFAAS_INFLIGHT_MAX && i >= used[0])
-        i = TFAAS_INFLIGHT_MAX;
-    return i < TFAAS_INFLIGHT_MAX + used[1] ? &tasks[i] : NULL;
+    while (i < TASKS_MAX && i % TFAAS_INFLIGHT_MAX >= used[i / TFAAS_INFLIGHT_MAX])
+        i = (i / TFAAS_INFLIGHT_MAX + 1) * TFAAS_INFLIGHT_MAX;
+    return i < TASKS_MAX ? &tasks[i] : NULL;
 }
 
 void sched_ready(struct task *task)
@@ -136,6 +137,22 @@ bool sched_block(struct task *task, enum task_state state)
     return task->run.stop == TFAAS_OK;
 }
 
+void sched_wait(struct task *task, enum task_state state)
+{
+    set_state(task, state);
+    plat_switch_back();
+}
+
+void sched_idle(struct task *task)
+{
+    set_state(task, TASK_IDLE);
+}
+
+void sched_free(struct task *task)
+{
+    set_state(task, TASK_FREE);
+}
+
 /* The tick hit compiled Wasm: this runs on the task's stack with every register saved. */
 static void on_diverted(void)
 {
@@ -184,12 +201,14 @@ static void abandon(struct task *task)
 {
     plat_context_free(task->context);
     task->context = NULL;
+    inner_end(&task->run);
     task->run.work += engine_work(&task->instance);
     engine_instance_free(&task->instance);
     if (task->slot && task->run.loading)
         memory_slot_free(task->slot);
     else if (task->slot) {
-        task->run.peak = task->slot->peak;
+        if (task->slot->peak > task->run.peak)
+            task->run.peak = task->slot->peak;
         task->restored_pages = loaded_give_slot(task->function, task->slot);
     }
     task->slot = NULL;
@@ -208,13 +227,17 @@ void sched_stop(struct task *task, tfaas_status_t status)
         unlink_ready(task);
         abandon(task);
     } else if (task->state != TASK_READY && task->state != TASK_RUNNING &&
-               task->state != TASK_ENDED) {
+               task->state != TASK_ENDED && task->state != TASK_IDLE) {
         sched_ready(task);
     }
 }
 
 static void end_task(struct task *task)
 {
+    if (task->run.caller) {
+        inner_ended(task);
+        return;
+    }
     if (message_end(task) == TFAAS_BUSY)
         return;
     set_state(task, TASK_FREE);
@@ -229,10 +252,12 @@ bool sched_run(void)
         ready_first = task->next;
         if (!ready_first)
             ready_last = NULL;
-        if (task->diverted && task->run.stop != TFAAS_OK)
+        if (task->diverted && (task->run.stop != TFAAS_OK || inner_over_work(&task->run)))
             abandon(task);
         else
             switch_to(task);
+        if (task->state == TASK_WAIT_INNER)
+            inner_waiting(task);
         if (task->state == TASK_ENDED)
             end_task(task);
         ran = true;
@@ -250,7 +275,7 @@ int64_t sched_timers(uint64_t now)
     if (now >= next_event) {
         next_event = UINT64_MAX;
         for (struct task *task = next_used(NULL); task; task = next_used(task)) {
-            if (task->state == TASK_FREE || task->state == TASK_ENDED)
+            if (task->state == TASK_FREE || task->state == TASK_ENDED || task->state == TASK_IDLE)
                 continue;
             if (now >= task->deadline_ns) {
                 sched_stop(task, TFAAS_DEADLINE);

@@ -27,7 +27,9 @@ enum task_state {
     TASK_WAIT_FUNCTION,
     TASK_WAIT_RECEIPT, /* for its batch to be signed */
     TASK_SLEEP,
-    TASK_ENDED, /* its END message is still to be sent */
+    TASK_WAIT_INNER, /* for a compartment */
+    TASK_IDLE,       /* a compartment between two calls */
+    TASK_ENDED,      /* its END message is still to be sent */
 };
 
 struct task {
@@ -52,14 +54,21 @@ struct task {
     struct task *next;
 };
 
-/* A free task, or NULL when TFAAS_INFLIGHT_MAX invocations (or as many loads) are in flight. */
-struct task *sched_task_new(bool loading);
+/* None can take the others' places. */
+enum task_pool { TASKS_CALLS, TASKS_LOADS, TASKS_INNER, TASK_POOLS };
+/* A free task, or NULL when TFAAS_INFLIGHT_MAX of that pool are in use. */
+struct task *sched_task_new(enum task_pool pool);
 struct task *sched_task_find(uint32_t id);
 /* Makes it runnable; `body` runs on the task's stack and returns when the task is over. */
 void sched_start(struct task *task, void (*body)(struct task *));
 void sched_ready(struct task *task);
 /* From inside a task: give way until another part makes it ready. False: it must stop. */
 bool sched_block(struct task *task, enum task_state state);
+/* As sched_block, also when it must stop. */
+void sched_wait(struct task *task, enum task_state state);
+/* A task of TASKS_INNER that ended waits for more, or is free for others. */
+void sched_idle(struct task *task);
+void sched_free(struct task *task);
 /* Ends a task from outside with `status`: it is woken, or abandoned when it sits inside Wasm. */
 void sched_stop(struct task *task, tfaas_status_t status);
 /* Runs what is ready, once round. True: something ran. */

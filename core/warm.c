@@ -100,9 +100,9 @@ static bool serve(struct host *host, const uint8_t *bundle, size_t bundle_size)
     const struct tfaas_slot load = {.kind = TFAAS_LOAD, .arg = {bundle_size, 0}};
     const struct tfaas_slot call = {
         .kind = TFAAS_INVOKE, .flags = TFAAS_LAST, .id = 1, .arg = {0, UINT64_C(10000000000)}};
-    if (!loaded_prepare_spare())
+    if (!runtime_prepare_spare())
         return false;
-    for (unsigned i = loaded_is_learnt() ? LOADS - 2 : 0; i < LOADS; i++) {
+    for (unsigned i = runtime_is_learnt() ? LOADS - 2 : 0; i < LOADS; i++) {
         const bool last = i == LOADS - 1; /* what a copy does first: a rehearsal */
         if (last)
             plat_note_writes(true);

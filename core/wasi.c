@@ -4,6 +4,8 @@
  * very call.
  */
 #include "function.h"
+#include "inner.h"
+#include "primitives.h"
 #include "wasi_internal.h"
 #include <stdlib.h>
 
@@ -15,6 +17,8 @@
 static bool enter(run_t *run)
 {
     if (run->stop != TFAAS_OK || run->exited)
+        return false;
+    if (inner_over_work(run))
         return false;
     if (run->hostcalls >= run->hostcall_limit) {
         run->stop = TFAAS_HOSTCALL_LIMIT;
@@ -275,7 +279,7 @@ static int32_t send_response(run_t *run, memory_t *memory, uint32_t at, uint32_t
             break;
         }
         memcpy(piece, from, part);
-        if (!run->response_started && !response_head_ok(run, piece, part)) {
+        if (!run->response_started && !run->caller && !response_head_ok(run, piece, part)) {
             result = -E_CANCELED;
             break;
         }
@@ -315,6 +319,50 @@ static int32_t response_write(run_t *run, memory_t *memory, const uint64_t *args
 static int32_t tfaas_sleep(run_t *run, memory_t *memory, const uint64_t *args)
 {
     return -block(run, memory, (int64_t)args[0]);
+}
+
+/* --- compartments (inner.h): results are handles or bytes, or -enum compartment_error --- */
+
+static int32_t compartment_open(run_t *run, memory_t *memory, const uint64_t *args)
+{
+    uint32_t at = arg32(args, 0), size = arg32(args, 1);
+    uint8_t text[COMPARTMENT_TEXT_MAX]; /* opening waits */
+    const uint8_t *from = guest_at(memory, at, size);
+    if (!from || size > sizeof(text))
+        return -COMPARTMENT_REFUSED;
+    memcpy(text, from, size);
+    int32_t result = inner_open(run, text, size);
+    memory->refresh(memory);
+    return result;
+}
+
+static int32_t compartment_call(run_t *run, memory_t *memory, const uint64_t *args)
+{
+    uint32_t size = arg32(args, 2);
+    const uint8_t *from = guest_at(memory, arg32(args, 1), size);
+    if (!from)
+        return -COMPARTMENT_TOO_LARGE;
+    charge_bytes(run, size);
+    int32_t result = inner_call(run, arg32(args, 0), from, size); /* copies before it waits */
+    memory->refresh(memory);
+    return result;
+}
+
+static int32_t compartment_read(run_t *run, memory_t *memory, const uint64_t *args)
+{
+    uint32_t capacity = arg32(args, 1);
+    uint8_t *to = guest_at(memory, arg32(args, 0), capacity);
+    if (!to)
+        return -COMPARTMENT_TOO_LARGE;
+    size_t size = inner_read(run, to, capacity);
+    charge_bytes(run, size);
+    return (int32_t)size;
+}
+
+static int32_t compartment_close(run_t *run, memory_t *memory, const uint64_t *args)
+{
+    (void)memory;
+    return inner_close(run, arg32(args, 0));
 }
 
 /* --- the table --- */
@@ -372,7 +420,17 @@ static int32_t tfaas_sleep(run_t *run, memory_t *memory, const uint64_t *args)
     X(W, sock_shutdown, answer_nosys, true, I, I)                                                  \
     X("tfaas", request_read, request_read, true, I, I)                                             \
     X("tfaas", response_write, response_write, true, I, I, I)                                      \
-    X("tfaas", sleep, tfaas_sleep, true, L)
+    X("tfaas", sleep, tfaas_sleep, true, L)                                                        \
+    X("tfaas", hash_blocks, primitive_hash_blocks, true, I, I, I, I)                               \
+    X("tfaas", hmac_rounds, primitive_hmac_rounds, true, I, I, I, I)                               \
+    X("tfaas", aes_ctr, primitive_aes_ctr, true, I, I, I, I, I)                                    \
+    X("tfaas", aes_cbc, primitive_aes_cbc, true, I, I, I, I, I, I)                                 \
+    X("tfaas", ghash, primitive_ghash, true, I, I, I, I)                                           \
+    X("tfaas", curve, primitive_curve, true, I, I, I, I, I, I)                                     \
+    X("tfaas", compartment_open, compartment_open, true, I, I)                                     \
+    X("tfaas", compartment_call, compartment_call, true, I, I, I)                                  \
+    X("tfaas", compartment_read, compartment_read, true, I, I)                                     \
+    X("tfaas", compartment_close, compartment_close, true, I)
 
 /* A refused call answers CANCELED; the binder traps before the guest sees it. */
 #define X(module, name, function, has_result, ...)                                                 \

@@ -429,7 +429,8 @@ void environment_strings(const run_t *run, struct strings *s)
         request_variables(run, s);
 }
 
-/* The words of `fprocess`, split at spaces as the watchdogs do; else "tfaas" and the entry path. */
+/* The words of `fprocess`, split at spaces as the watchdogs do; else "tfaas", the entry path, and
+ * "compartment" in one. */
 void argument_strings(const run_t *run, struct strings *s)
 {
     const struct span *process = is_command(run) ? find_env(run, "fprocess") : NULL;
@@ -452,6 +453,11 @@ void argument_strings(const run_t *run, struct strings *s)
     start_string(s);
     put_span(s, text(run->function->entry));
     end_string(s);
+    if (run->function->is_compartment) {
+        start_string(s);
+        put_span(s, text("compartment"));
+        end_string(s);
+    }
 }
 
 int32_t strings_sizes(run_t *run, memory_t *memory, strings_fn each, uint32_t count_at,

@@ -9,7 +9,7 @@ set -eu
 # qemu-system-x86: a second machine for the virtual machine's image, by the manual (tests/emu/qemu); without it they are skipped.
 # python3-venv, nodejs, wabt: the metering test's interpreters and modules; nodejs: the JavaScript runtime's suite.
 packages="gcc make git python3 python3-venv curl ca-certificates
-libmicrohttpd-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsodium-dev libarchive-dev libcmocka-dev
+libmicrohttpd-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libsodium-dev libbearssl-dev libarchive-dev libcmocka-dev
 clang lld clang-14 lld-14 wasi-libc libclang-rt-14-dev libclang-rt-14-dev-wasm32 clang-format-14
 wabt strace valgrind qemu-system-x86"
 # Node may be there from elsewhere, then with its own npm: Debian's would not go along with it.
@@ -18,6 +18,11 @@ node=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
 if [ "${1:-}" = bench ]; then
     packages="$packages wrk crun"
     command -v npm >/dev/null 2>&1 || packages="$packages npm"
+fi
+
+# CPython's archives and source (runtime/python/cpython.sh), which apt fetches as Debian's source package.
+if [ "${1:-}" = python ] || [ "${1:-}" = bench ]; then
+    packages="$packages llvm-14 xz-utils debian-archive-keyring"
 fi
 
 # Tests of sdk/js in a browser; without it they are skipped.

@@ -26,6 +26,7 @@ FIGURES = (
     ('core_js_reused_us', 'in the core: the same, reused instance', 'us'),
     ('js_fresh_vs_reused', 'in the core: fresh against reused', 'x'),
     ('core_wasm_fresh_us', 'in the core: Wasm hello, fresh instance', 'us'),
+    ('compartment_js_us', 'in the core: a JavaScript dependency in a compartment, added to the call', 'us'),
     ('syscalls_per_invocation', 'system calls per invocation, those of the tick included', ''),
     ('preempt_us', 'from the tick to the scheduler', 'us'),
     ('metering_overhead_kernels', 'metering: worst of sha256, matmul, nbody', '%'),

@@ -27,6 +27,8 @@ void inside_start(void);
 void inside_load(uint32_t id, struct core_config config);
 /* Runs function `id` `runs` times after a warm-up; checks every answer. */
 struct inside_result inside_measure(uint32_t id, unsigned runs, bool reuse);
+/* One call of each, right after each other: how much longer the second takes. */
+double inside_pair_us(uint32_t first, uint32_t second);
 /* Calls of function `id` ("hello"), plain and sealed in turns, medians of `runs`: what sealing
  * costs. */
 enum sealed_mode { MODE_PLAIN, MODE_SESSION, MODE_SESSION_AES, MODE_RECEIPT, MODE_OHTTP, MODES };

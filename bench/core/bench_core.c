@@ -17,7 +17,7 @@
 #define SEALED_RUNS 4000
 #define BATCHES     501
 
-enum { JS = 1, WASM, SPIN };
+enum { JS = 1, WASM, SPIN, PLAIN, CAGED, PYTHON };
 
 void bench_die(const char *what, const char *why)
 {
@@ -113,6 +113,35 @@ static struct core_config wasm_file(const char *path)
     return core_test_bytes(module.data, module.size);
 }
 
+/* A handler that calls a dependency, which package.json puts into a compartment or not. */
+static struct core_config with_dependency(bool caged)
+{
+    static const char handler[] = "const greet = require('greet');\n"
+                                  "module.exports = async (event) => greet(event.body.name);\n";
+    struct core_config config = core_test_js(handler);
+    config.files[1].path = "node_modules/greet/index.js";
+    config.files[1].content = "module.exports = (name) => ({ hello: name });\n";
+    config.files[2].path = "package.json";
+    config.files[2].content =
+        caged ? "{\"tfaas\":{\"compartments\":{\"greet\":{\"memory\":\"8MB\"}}}}" : "{}";
+    return config;
+}
+
+/* What the compartment adds to a call, in pairs of this very run: instance, call, drop. */
+static double compartment_us(unsigned runs)
+{
+    struct samples extra = {0};
+    inside_load(PLAIN, with_dependency(false));
+    inside_load(CAGED, with_dependency(true));
+    (void)inside_measure(PLAIN, 1, false);
+    (void)inside_measure(CAGED, 1, false);
+    for (unsigned i = 0; i < runs; i++)
+        samples_add(&extra, inside_pair_us(PLAIN, CAGED));
+    double median = samples_median(&extra);
+    samples_free(&extra);
+    return median;
+}
+
 int main(void)
 {
     core_test_prepare();
@@ -129,10 +158,17 @@ int main(void)
     inside_start();
     inside_load(JS, js);
     inside_load(WASM, wasm);
+    struct span script = core_test_file("bench/functions/hello-python/handler.py");
+    struct core_config python = {.runtime = "python",
+                                 .entry = "handler.py",
+                                 .files = {{"handler.py", (const char *)script.data, script.size}}};
+    inside_load(PYTHON, python);
     inside_load(SPIN, wasm_file("build/bench-core-wasm/spin.wasm"));
     struct inside_result js_fresh = inside_measure(JS, RUNS, false);
     struct inside_result wasm_fresh = inside_measure(WASM, RUNS, false);
+    struct inside_result python_fresh = inside_measure(PYTHON, RUNS, false);
     show_sections("JavaScript", JS);
+    show_sections("Python", PYTHON);
     show_sections("Wasm", WASM);
     struct inside_result js_reused = inside_measure(JS, RUNS, true);
     double sealed[MODES];
@@ -147,6 +183,7 @@ int main(void)
     (void)fprintf(stderr, "32 calls at once, each: session %.2f us, with receipts %.2f\n",
                   session32, receipt32);
     double preempt = inside_preempt_us(SPIN, TICKS);
+    double compartment = compartment_us(RUNS);
 
     (void)printf("{\"core_js_fresh_us\": %.2f, \"core_js_reused_us\": %.2f, "
                  "\"core_wasm_fresh_us\": %.2f, \"syscalls_per_invocation\": %.4f, "
@@ -155,11 +192,13 @@ int main(void)
                  "\"sealed_session_us\": %.2f, \"sealed_session_aes_us\": %.2f, "
                  "\"sealed_receipt_us\": %.2f, \"sealed_ohttp_us\": %.2f, "
                  "\"sealed_plain_us\": %.2f, \"sealed_session_c32_us\": %.2f, "
-                 "\"sealed_receipt_c32_us\": %.2f}\n",
+                 "\"sealed_receipt_c32_us\": %.2f, \"compartment_js_us\": %.2f, "
+                 "\"python_core_fresh_us\": %.2f, \"python_restored_pages\": %.0f}\n",
                  js_fresh.p50_us, js_reused.p50_us, wasm_fresh.p50_us, syscalls, metering_kernels,
                  metering_calls, preempt, js_fresh.pages, sealed[MODE_SESSION],
                  sealed[MODE_SESSION_AES], sealed[MODE_RECEIPT], sealed[MODE_OHTTP],
-                 sealed[MODE_PLAIN], session32, receipt32);
+                 sealed[MODE_PLAIN], session32, receipt32, compartment, python_fresh.p50_us,
+                 python_fresh.pages);
     free(text);
     return 0;
 }

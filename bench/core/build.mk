@@ -39,9 +39,9 @@ BENCH_CORE_SRC := $(wildcard bench/core/bench_*.c) tests/support/core_child.c te
 	tests/support/trace.c tests/support/sealed_client.c tests/support/identity_double.c
 comma := ,
 $(B)/bench-core: $(BENCH_CORE_SRC) $(wildcard bench/core/*.h tests/support/*.h) $(CORE_LIB_OBJ) \
-		$(B)/runtime_image.o | $(BENCH_FUNCTIONS)
+		$(B)/runtime_image.o $(B)/python_image.o | $(BENCH_FUNCTIONS)
 	$(CC) $(CORE_CFLAGS) -D_GNU_SOURCE $(INC) -Itests/support $(CORE_LD) \
-		$(BENCH_WRAPS:%=-Wl$(comma)--wrap=%) $(BENCH_CORE_SRC) $(CORE_LIB_OBJ) $(B)/runtime_image.o \
+		$(BENCH_WRAPS:%=-Wl$(comma)--wrap=%) $(BENCH_CORE_SRC) $(CORE_LIB_OBJ) $(B)/runtime_image.o $(B)/python_image.o \
 		$(CORE_LIBS) -o $@
 BENCH_WORKER_OBJ := $(filter $(B)/host-obj/host/tender/% $(B)/host-obj/host/error.o \
 	$(B)/host-obj/common/ring.o $(B)/host-obj/common/sha384.o $(B)/host-obj/common/status.o,$(HOST_OBJ))

@@ -1,14 +1,12 @@
 /*
- * precompile.c - build tool: compiles the JavaScript runtime with the engine it will run under and
- * writes the native code; warms it up and writes which pages of its memory are hot. Same input,
- * same output bytes; never part of the core.
+ * precompile.c - build tool: compiles a runtime with the engine it will run under and writes the
+ * native code and, where asked, its memory after its start; warms JavaScript up and writes which
+ * pages of its memory are hot. Same input, same output bytes; never part of the core.
  */
 #include "core.h"
 #include "engine/engine.h"
-#include "instrument.h"
-#include "loaded.h"
 #include "plat/linux/linux.h"
-#include "runtime_image.h"
+#include "runtime.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,40 +31,60 @@ static int warm_up(const char *path)
         return 70;
     }
     size_t size;
-    const uint8_t *heat = loaded_heat(&size);
+    const uint8_t *heat = runtime_heat(&size);
     return write_file(path, heat, size);
 }
 
-static int compile(const char *path)
+static uint8_t *read_file(const char *path, size_t *size)
+{
+    FILE *in = fopen(path, "rb");
+    long end = in && fseek(in, 0, SEEK_END) == 0 ? ftell(in) : -1;
+    uint8_t *bytes = end >= 0 ? malloc((size_t)end + 1) : NULL;
+    bool whole =
+        bytes && fseek(in, 0, SEEK_SET) == 0 && fread(bytes, 1, (size_t)end, in) == (size_t)end;
+    if (in)
+        (void)fclose(in);
+    if (!whole) {
+        perror(path);
+        free(bytes);
+        return NULL;
+    }
+    *size = (size_t)end;
+    return bytes;
+}
+
+/* image_path: NULL, its start is not run. */
+static int compile(const char *path, const char *code_path, const char *image_path)
 {
     char why[512] = "";
-    struct instrument_result result;
-    struct engine_module *module = NULL;
-    uint8_t *code = NULL;
-    size_t size = 0;
-    tfaas_status_t status = instrument(
-        runtime_js_wasm, (size_t)(runtime_js_wasm_end - runtime_js_wasm), &result, why, sizeof why);
+    uint8_t *code = NULL, *image = NULL;
+    size_t size = 0, code_size = 0, image_size = 0;
+    uint8_t *wasm = read_file(path, &size);
+    if (!wasm)
+        return 66;
+    tfaas_status_t status = engine_start(why, sizeof why);
     if (status == TFAAS_OK)
-        status = engine_start(why, sizeof why);
-    if (status == TFAAS_OK)
-        status = engine_compile(result.module, result.module_size, &module, why, sizeof why);
-    if (status == TFAAS_OK)
-        status = engine_save(module, &code, &size);
+        status = runtime_build((struct span){wasm, size}, &code, &code_size,
+                               image_path ? &image : NULL, &image_size, why, sizeof why);
+    free(wasm);
     if (status != TFAAS_OK) {
-        (void)fprintf(stderr, "precompile: %s\n", why);
+        (void)fprintf(stderr, "precompile: %s: %s\n", path, why);
         return tfaas_status_exit(status);
     }
-    int failed = write_file(path, code, size);
+    int failed = write_file(code_path, code, code_size);
+    if (!failed && image_path)
+        failed = write_file(image_path, image, image_size);
     free(code);
+    free(image);
     return failed;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "code") == 0)
-        return compile(argv[2]);
+    if ((argc == 4 || argc == 5) && strcmp(argv[1], "code") == 0)
+        return compile(argv[2], argv[3], argc == 5 ? argv[4] : NULL);
     if (argc == 3 && strcmp(argv[1], "heat") == 0)
         return warm_up(argv[2]);
-    (void)fprintf(stderr, "usage: precompile code|heat OUT\n");
+    (void)fprintf(stderr, "usage: precompile code WASM CODE [IMAGE] | precompile heat OUT\n");
     return 64;
 }

@@ -1,6 +1,7 @@
 /*
- * build.c - see build.h: the signature, what runs the files (JavaScript, Wasm, C), and the package.
- * Must never run or fetch anything of a Dockerfile, nor compare a signature in data-dependent time.
+ * build.c - see build.h: the signature, what runs the files (JavaScript, Python, Wasm, C), and the
+ * package. Must never run or fetch anything of a Dockerfile, nor compare a signature in
+ * data-dependent time.
  */
 #define _GNU_SOURCE
 #include "build_internal.h"
@@ -29,11 +30,11 @@ struct build_job {
     void *env;
 };
 
-enum kind { KIND_NONE, KIND_JS, KIND_WASM, KIND_C, KIND_SEALED };
+enum kind { KIND_NONE, KIND_JS, KIND_PYTHON, KIND_WASM, KIND_C, KIND_SEALED };
 
 struct choice {
     enum kind kind;
-    const struct build_file *entry; /* JS, WASM */
+    const struct build_file *entry; /* JS, PYTHON, WASM */
 };
 
 /* --- signature --- */
@@ -210,6 +211,12 @@ static struct choice choose_c(struct build_job *job, const struct build_file *wa
     return (struct choice){KIND_WASM, wasm};
 }
 
+/* The names of OpenFaaS's templates, too: what is in them is the same. */
+static bool is_python(const char *language)
+{
+    return strcmp(language, "tfaas-python") == 0 || strncmp(language, "python", 6) == 0;
+}
+
 static struct choice choose(struct build_job *job, const char *language)
 {
     const struct build_file *wasm = find_only(&job->tar, ".wasm");
@@ -219,11 +226,16 @@ static struct choice choose(struct build_job *job, const char *language)
     bool c = has_c(&job->tar);
     if (c && strcmp(language, "tfaas-c") == 0)
         return choose_c(job, wasm);
+    const struct build_file *python = build_tar_find(&job->tar, "handler.py");
+    if (python && is_python(language))
+        return (struct choice){KIND_PYTHON, python};
     if (wasm && strncmp(language, "tfaas-", 6) == 0 && strcmp(language, "tfaas-js") != 0)
         return (struct choice){KIND_WASM, wasm};
     const struct build_file *js = find_js(job, strncmp(language, "node", 4) == 0);
     if (js)
         return (struct choice){KIND_JS, js};
+    if (python)
+        return (struct choice){KIND_PYTHON, python};
     if (c)
         return choose_c(job, wasm);
     if (wasm)
@@ -239,8 +251,8 @@ static tfaas_status_t refuse_language(const struct build_job *job, const char *l
     return error_set(
         error, TFAAS_UNSUPPORTED,
         "nothing in %s that TFaaS can run%s%s%s%s. TFaaS runs JavaScript "
-        "(handler.js, index.js or \"main\" of package.json), WebAssembly (function.wasm)"
-        " and C (*.c, template tfaas-c), not containers",
+        "(handler.js, index.js or \"main\" of package.json), Python (handler.py), WebAssembly "
+        "(function.wasm) and C (*.c, template tfaas-c), not containers",
         where, *language ? ", template language " : "", language, docker,
         job->tar.file_count == 0 ? ", it holds no file" : "");
 }
@@ -396,6 +408,8 @@ static tfaas_status_t read_body(struct build_job *job, const uint8_t *body, size
     switch (choice.kind) {
     case KIND_JS:
         return pack(job, "js", choice.entry->path, NULL, 0, error);
+    case KIND_PYTHON:
+        return pack(job, "python", choice.entry->path, NULL, 0, error);
     case KIND_WASM:
         return pack_wasm(job, choice.entry, error);
     case KIND_C:
@@ -479,7 +493,8 @@ void build_explain_unknown_image(const char *image, char *text, size_t size)
     (void)snprintf(
         text, size,
         "image %.200s is not in this store. TFaaS runs no containers: it runs JavaScript, "
-        "WebAssembly and C packages, made by faas-cli up with OPENFAAS_REMOTE_BUILDER (POST "
+        "Python, WebAssembly and C packages, made by faas-cli up with OPENFAAS_REMOTE_BUILDER "
+        "(POST "
         "/build) or by PUT /packages/{image}; functions/alpine:latest is built in",
         image ? image : "");
 }

@@ -27,7 +27,7 @@ JS_LDFLAGS := $(JS_TARGET) -mexec-model=reactor -Wl,--stack-first -Wl,-z,stack-s
 
 # The order is the order in memory: what every call writes stands together, from alloc to the
 # request's buffer, in one page.
-JS_SOURCES := form host module report text web alloc main native openfaas response timer request
+JS_SOURCES := crypto encode form host module report text web wire clone isolation alloc main native openfaas response timer request
 JS_ENGINE_SOURCES := dtoa libregexp libunicode
 JS_OBJECTS := $(JS_BUILD)/bootstrap.o $(JS_BUILD)/engine.o $(JS_ENGINE_SOURCES:%=$(JS_BUILD)/%.o) \
 	$(JS_SOURCES:%=$(JS_BUILD)/%.o)

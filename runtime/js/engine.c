@@ -158,6 +158,19 @@ int engine_make_lazy(JSContext *ctx)
     return 0;
 }
 
+bool engine_stack_is_low(JSContext *ctx, size_t bytes)
+{
+    if (!js_check_stack_overflow(ctx->rt, bytes))
+        return false;
+    JS_ThrowStackOverflow(ctx);
+    return true;
+}
+
+bool engine_is_plain_object(JSValueConst value)
+{
+    return JS_IsObject(value) && JS_VALUE_GET_OBJ(value)->class_id == JS_CLASS_OBJECT;
+}
+
 bool engine_is_async_function(JSValueConst function)
 {
     return JS_IsObject(function) && JS_VALUE_GET_OBJ(function)->class_id == JS_CLASS_ASYNC_FUNCTION;

@@ -54,6 +54,12 @@ JSValue engine_json_parse(JSContext *ctx, JSValueConst this_value, int argc, JSV
  * once, in a call each time. */
 int engine_make_lazy(JSContext *ctx);
 
+/* Less than `bytes` of stack left? Then a RangeError is pending. */
+bool engine_stack_is_low(JSContext *ctx, size_t bytes);
+
+/* An object of no class with a meaning of its own: all there is to it are properties. */
+bool engine_is_plain_object(JSValueConst value);
+
 bool engine_is_async_function(JSValueConst function);
 
 /* Starts an async function of which nobody sees the promise: done[0] is called with what it

@@ -19,6 +19,13 @@ JSValue native_latin1(JSContext *ctx, const uint8_t *data, size_t size);
 JSValue native_buffer(JSContext *ctx, const uint8_t *data, size_t size); /* a node Buffer */
 void native_start_invocation(void);
 
+/* The bytes a typed array or an ArrayBuffer stands for; false: exception pending. */
+bool native_view(JSContext *ctx, JSValueConst value, uint8_t **data, size_t *size);
+
+/* crypto.c, encode.c */
+int crypto_add_natives(JSContext *ctx, JSValueConst native);
+int encode_add_natives(JSContext *ctx, JSValueConst native);
+
 /* web.c: natives of the fetch handler form. */
 int web_add_natives(JSContext *ctx, JSValueConst native);
 
@@ -48,6 +55,12 @@ int timer_add_natives(JSContext *ctx, JSValueConst native);
 bool timer_pending(void);
 bool timer_wait(void);          /* sleeps until the next is due; false: the host refused */
 void timer_run(JSContext *ctx); /* calls those that are due */
+
+/* isolation.c: natives of tfaas:isolation; and of a compartment itself: internals.serve over the
+ * request, which gives the answer or a promise of it; the answer sent. False: exception pending. */
+int isolation_add_natives(JSContext *ctx, JSValueConst native);
+JSValue isolation_serve(JSContext *ctx);
+bool isolation_answer(JSContext *ctx, JSValueConst answer);
 
 /* report.c: writes an error with its own stack to the log, `what` in front when not NULL. */
 void report_error(JSContext *ctx, const char *what, JSValueConst error);

@@ -16,6 +16,28 @@ TFAAS_IMPORT(response_write)
 int32_t host_response_write(const void *src, uint32_t size, int32_t last);
 TFAAS_IMPORT(sleep) int32_t host_sleep(int64_t ns);
 
+/* Native cryptography (core/primitives.h says what each takes): 0 or more, or -errno. */
+enum host_hash { HOST_MD5, HOST_SHA1, HOST_SHA256, HOST_SHA384, HOST_SHA512 };
+TFAAS_IMPORT(hash_blocks)
+int32_t host_hash_blocks(uint32_t hash, void *state, const void *data, uint32_t count);
+TFAAS_IMPORT(hmac_rounds)
+int32_t host_hmac_rounds(uint32_t hash, const void *states, void *u_t, uint32_t count);
+TFAAS_IMPORT(aes_ctr)
+int32_t host_aes_ctr(const void *key, uint32_t key_size, void *counter, void *data, uint32_t size);
+TFAAS_IMPORT(aes_cbc)
+int32_t host_aes_cbc(const void *key, uint32_t key_size, void *iv, void *data, uint32_t size,
+                     uint32_t decrypt);
+TFAAS_IMPORT(ghash) int32_t host_ghash(void *y, const void *h, const void *data, uint32_t size);
+TFAAS_IMPORT(curve)
+int32_t host_curve(uint32_t operation, const void *key, uint32_t key_size, const void *data,
+                   uint32_t data_size, void *out);
+/* Compartments (core/inner.h): a handle or bytes, or negative. */
+TFAAS_IMPORT(compartment_open) int32_t host_compartment_open(const void *text, uint32_t size);
+TFAAS_IMPORT(compartment_call)
+int32_t host_compartment_call(int32_t handle, const void *request, uint32_t size);
+TFAAS_IMPORT(compartment_read) int32_t host_compartment_read(void *to, uint32_t cap);
+TFAAS_IMPORT(compartment_close) int32_t host_compartment_close(int32_t handle);
+
 enum host_kind { HOST_NOTHING, HOST_FILE, HOST_DIRECTORY };
 
 /* One write to the log; `text` should be whole lines. */

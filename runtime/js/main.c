@@ -18,9 +18,9 @@
 #define STACK_LOWEST   (10u * 1024)
 #define GC_AFTER       (4u << 20) /* a small request never collects */
 #define REJECTIONS_MAX 32
-#define BOOTSTRAP_MAX  16
+#define BOOTSTRAP_MAX  24
 
-enum form { FORM_NONE, FORM_OPENFAAS, FORM_FETCH };
+enum form { FORM_NONE, FORM_OPENFAAS, FORM_FETCH, FORM_COMPARTMENT };
 
 JSValue guest_internals;
 
@@ -320,9 +320,9 @@ static int make_call_objects(JSContext *ctx)
     return guest.form == FORM_OPENFAAS ? openfaas_make_arguments(ctx) : 0;
 }
 
-static JSValue start_entry(JSContext *ctx, const char *entry)
+static JSValue start_entry(JSContext *ctx, const char *entry, const char *how)
 {
-    JSAtom name = JS_NewAtom(ctx, "start");
+    JSAtom name = JS_NewAtom(ctx, how);
     JSValue path = JS_NewString(ctx, entry), promise = JS_EXCEPTION;
 
     if (name != JS_ATOM_NULL && !JS_IsException(path))
@@ -337,12 +337,16 @@ EXPORT(tfaas_load) int32_t tfaas_load(void)
     JSContext *ctx = guest.ctx;
     size_t count;
     char *arguments = host_arguments(&count);
+    const char *entry;
+    bool is_compartment;
     JSValue promise, found;
 
     alloc_thaw();
     if (!ctx || count < 2)
         return load_failed_with("no entry file is named\n");
-    promise = start_entry(ctx, arguments + strlen(arguments) + 1);
+    entry = arguments + strlen(arguments) + 1;
+    is_compartment = count > 2 && !strcmp(entry + strlen(entry) + 1, "compartment");
+    promise = start_entry(ctx, entry, is_compartment ? "startCompartment" : "start");
     free(arguments);
     if (JS_IsException(promise))
         return load_failed(ctx, JS_GetException(ctx));
@@ -358,7 +362,9 @@ EXPORT(tfaas_load) int32_t tfaas_load(void)
     found = JS_PromiseResult(ctx, promise);
     if (JS_PromiseState(ctx, promise) == JS_PROMISE_REJECTED)
         return load_failed(ctx, found);
-    if (!take_handler(ctx, found))
+    if (is_compartment)
+        guest.form = FORM_COMPARTMENT;
+    else if (!take_handler(ctx, found))
         return load_failed(ctx, JS_GetException(ctx));
     JS_FreeValues(ctx, promise, found);
     JS_RunGC(guest.runtime);
@@ -455,6 +461,24 @@ static int32_t settle_async(JSContext *ctx)
     return settle(ctx, run.value);
 }
 
+/* One call of a compartment; its instance may get more of them. What goes wrong here is its end:
+ * what the called function throws is an answer. */
+static int32_t handle_inner(JSContext *ctx)
+{
+    JSValue answer = isolation_serve(ctx);
+
+    if (JS_IsPromise(answer)) {
+        if (run_until(ctx, answer) != TURN_DONE)
+            return load_failed_with("Error: what was called never settles\n");
+        answer = JS_PromiseResult(ctx, answer);
+    }
+    if (!JS_IsException(answer) && isolation_answer(ctx, answer)) {
+        JS_FreeValue(ctx, answer);
+        return 0;
+    }
+    return load_failed(ctx, JS_GetException(ctx));
+}
+
 EXPORT(tfaas_handle) int32_t tfaas_handle(void)
 {
     JSContext *ctx = guest.ctx;
@@ -473,6 +497,8 @@ EXPORT(tfaas_handle) int32_t tfaas_handle(void)
         run.is_answered = false;
     }
     native_start_invocation();
+    if (guest.form == FORM_COMPARTMENT)
+        return handle_inner(ctx);
     switch (request_start()) {
     case REQUEST_OK:
         break;

@@ -75,8 +75,7 @@ static JSValue math_random(JSContext *ctx, JSValueConst this_value, int argc, JS
     return JS_NewFloat64(ctx, (double)(next_random() >> 11) * 0x1p-53);
 }
 
-/* The bytes a typed array, DataView-less ArrayBuffer view or ArrayBuffer stands for. */
-static bool view_bytes(JSContext *ctx, JSValueConst value, uint8_t **data, size_t *size)
+bool native_view(JSContext *ctx, JSValueConst value, uint8_t **data, size_t *size)
 {
     size_t at = 0, length = 0, unit, whole;
     JSValue buffer;
@@ -107,7 +106,7 @@ static JSValue random_fill(JSContext *ctx, JSValueConst this_value, int argc, JS
     size_t size;
 
     (void)this_value, (void)argc;
-    if (!view_bytes(ctx, argv[0], &data, &size))
+    if (!native_view(ctx, argv[0], &data, &size))
         return JS_EXCEPTION;
     if (size)
         host_random(data, size);
@@ -299,7 +298,7 @@ static JSValue utf8_state(JSContext *ctx, JSValueConst this_value, int argc, JSV
     size_t size, rest;
 
     (void)this_value, (void)argc;
-    if (!view_bytes(ctx, argv[0], &data, &size))
+    if (!native_view(ctx, argv[0], &data, &size))
         return JS_EXCEPTION;
     return text_is_utf8(data, size, &rest) ? JS_NewInt32(ctx, 0)
                                            : JS_NewInt32(ctx, rest ? (int32_t)rest : -1);
@@ -311,7 +310,7 @@ static JSValue decode_utf8(JSContext *ctx, JSValueConst this_value, int argc, JS
     size_t size;
 
     (void)this_value, (void)argc;
-    if (!view_bytes(ctx, argv[0], &data, &size))
+    if (!native_view(ctx, argv[0], &data, &size))
         return JS_EXCEPTION;
     return text_from_utf8(ctx, data, size);
 }
@@ -322,7 +321,7 @@ static JSValue decode_latin1(JSContext *ctx, JSValueConst this_value, int argc, 
     size_t size;
 
     (void)this_value, (void)argc;
-    if (!view_bytes(ctx, argv[0], &data, &size))
+    if (!native_view(ctx, argv[0], &data, &size))
         return JS_EXCEPTION;
     return native_latin1(ctx, data, size);
 }
@@ -504,7 +503,9 @@ JSValue native_object(JSContext *ctx)
                                    (int)(sizeof(functions) / sizeof(*functions))) ||
         JS_SetPropertyFunctionList(ctx, json_object, json, 2) ||
         JS_DefinePropertyValueStr(ctx, native, "json", json_object, JS_PROP_C_W_E) < 0 ||
-        timer_add_natives(ctx, native) || web_add_natives(ctx, native))
+        timer_add_natives(ctx, native) || web_add_natives(ctx, native) ||
+        crypto_add_natives(ctx, native) || encode_add_natives(ctx, native) ||
+        isolation_add_natives(ctx, native))
         return JS_EXCEPTION;
     return native;
 }

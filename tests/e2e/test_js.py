@@ -3,7 +3,10 @@
 # It must judge only what a client can see.
 import http.client
 import json
+import os
+import shutil
 import socket
+import subprocess
 import time
 
 import wasm
@@ -237,3 +240,32 @@ def test_javascript_is_charged_for_what_it_does(t):
                                  f'    for (let i = 0; i < {rounds}; i++) sum += i; return sum; }};\n')
         units[rounds] = charged(t, name)
     t.true(min(units[100000]) > 20 * max(units[1000]), f'work units {units}')
+
+
+SAME = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../runtime/js/same')
+NODE_RUNS = ("import { lines } from './show.mjs';"
+             "console.log(JSON.stringify(await lines((await import('./' + process.argv[1])).default)));")
+
+
+def test_scripts_say_the_same_as_in_node(t):
+    """tests/runtime/js/same/*: in the real core, where hashes, AES and curves are the core's own."""
+    node = shutil.which('node')
+    if not node or int(subprocess.check_output([node, '-p', 'process.versions.node']).split(b'.')[0]) < 20:
+        t.skip('node >= 20 is not here')
+    scripts = sorted(f for f in os.listdir(SAME) if f.endswith('.mjs') and f != 'show.mjs')
+    t.true(scripts, 'there are scripts')
+    for script in scripts:
+        name, files = t.name('same-' + script[:-4].replace('_', '-')), {}
+        for file in ('show.mjs', script):
+            with open(os.path.join(SAME, file), encoding='utf-8') as source:
+                files[file] = source.read()
+        files['package.json'] = '{"type":"module","main":"handler.js"}'
+        files['handler.js'] = ("import { lines } from './show.mjs';\nimport script from './%s';\n"
+                               'export default { fetch: async () => Response.json(await lines(script)) };\n' % script)
+        t.server.deploy_files(name, files, envVars={'exec_timeout': '60s'})
+        ours = t.status(t.server.invoke(name, timeout=120), 200).json()
+        theirs = json.loads(subprocess.check_output([node, '--input-type=module', '-e', NODE_RUNS, script],
+                                                    cwd=SAME, stderr=subprocess.DEVNULL))
+        for line, wanted in zip(ours, theirs):
+            t.equal(line, wanted, script)
+        t.equal(len(ours), len(theirs), script)

@@ -1,5 +1,5 @@
 /* clang-format off */
-/* needs: core libs: sodium flags: -include tests/fuzz/core_state.h -Wl,--wrap=random_fresh */
+/* needs: core libs: sodium bearssl flags: -include tests/fuzz/core_state.h -Wl,--wrap=random_fresh */
 /* clang-format on */
 /*
  * hostile_host.c (fuzz) - the whole core but its engine and platform, served by a host whose every

@@ -30,7 +30,8 @@ for folder in "$one" "$two"; do
     (cd "$root" && git ls-files -z core common include engine runtime scripts Makefile tests/rules.sh \
         tests/unit tests/hostile tests/emu tests/support bench/core | xargs -0 cp --parents -t "$folder" 2>/dev/null)
     cp "$root/build/engine.dir" "$folder/build/"
-    touch "$folder/build/engine.dir" "$folder/build/tests.mk"
+    [ "$mode" != long ] || cp "$root/build/python.dir" "$folder/build/"
+    touch "$folder/build/"*.dir "$folder/build/tests.mk"
 done
 build() { # folder, targets...
     local folder=$1
@@ -44,9 +45,9 @@ build() { # folder, targets...
 
 if [ "$mode" = long ]; then
     for folder in "$one" "$two"; do
-        build "$folder" build/tfaas-core || tail -n 5 "$work/log"
+        build "$folder" build/tfaas-core build/tfaas-core-python || tail -n 5 "$work/log"
     done
-    for file in js.wasm js.code tfaas-core tfaas-core.symbols; do
+    for file in js.wasm js.code python.wasm python.code python.image tfaas-core-python tfaas-core tfaas-core.symbols; do
         check "$file is the same, byte for byte" cmp "$one/build/$file" "$two/build/$file"
     done
     check "and what stands in build/" cmp "$one/build/tfaas-core" "$root/build/tfaas-core"

@@ -57,7 +57,17 @@
             const extra = own(value, (v) => inspect(v, depth - 1, [...seen, value]));
             return extra.length ? layout(`${head} {`, extra, '}') : head;
         }
-        if (value instanceof Error) return errorText(value);
+        const asked = value[internals.inspectCustom];
+        if (typeof asked === 'function' && asked !== inspect) {
+            const told = asked.call(value, depth, {}, (v, options) => inspect(v, options?.depth ?? depth));
+            return typeof told === 'string' ? told : inspect(told, depth, [...seen, value]);
+        }
+        if (value instanceof Error) {
+            const extra = own(value, (v) => inspect(v, depth - 1, [...seen, value])).filter((part) => !/^(stack|message|name):/.test(part));
+            const cause = Object.getOwnPropertyDescriptor(value, 'cause');
+            if (cause && !cause.enumerable) extra.push(`[cause]: ${inspect(cause.value, depth - 1, [...seen, value])}`);
+            return extra.length ? `${errorText(value)} ${layout('{', extra, '}')}` : errorText(value);
+        }
         if (value instanceof Date) return isNaN(value) ? 'Invalid Date' : value.toISOString();
         if (value instanceof RegExp) return String(value);
         if (value instanceof Promise) return 'Promise {}';
@@ -109,6 +119,7 @@
     };
 
     internals.inspectParts = Symbol('inspect');
+    internals.inspectCustom = Symbol.for('nodejs.util.inspect.custom');
     internals.inspect = inspect;
     internals.format = format;
 
@@ -119,27 +130,52 @@
         native.log(indent ? indent + text.replaceAll('\n', '\n' + indent) : text);
     };
     const elapsed = (label) => `${label}: ${(native.performanceNow() - starts.get(label)).toFixed(3)}ms`;
+    // console.table: rows of an array, a Map or an object; columns in the order in which they come up
+    const table = (data, wanted) => {
+        if (typeof data !== 'object' || data === null) { print(data); return; }
+        const isMap = data instanceof Map, list = isMap ? [...data] : data instanceof Set ? [...data].map((v, i) => [i, v]) : Object.entries(data);
+        const columns = [], rows = [];
+        let values = false;
+        for (const [key, row] of list) {
+            const cells = new Map();
+            if (typeof row === 'object' && row !== null) {
+                for (const name of wanted ?? Object.keys(row)) {
+                    if (!columns.includes(name)) columns.push(name);
+                    if (Object.hasOwn(row, name)) cells.set(name, inspect(row[name], 0));
+                }
+                rows.push([String(key), cells, undefined]);
+            } else { values = true; rows.push([String(key), cells, inspect(row, 0)]); }
+        }
+        const head = [isMap || data instanceof Set ? '(iteration index)' : '(index)', ...columns.map(String), ...(values ? ['Values'] : [])];
+        const lines = rows.map(([key, cells, value]) => [key, ...columns.map((name) => cells.get(name) ?? ''), ...(values ? [value ?? ''] : [])]);
+        const widths = head.map((text, i) => Math.max(text.length, ...lines.map((line) => line[i].length)) + 2);
+        const centre = (text, width) => { const left = (width - text.length) >> 1; return ' '.repeat(left) + text + ' '.repeat(width - text.length - left); };
+        const rule = (a, b, c) => a + widths.map((width) => '\u2500'.repeat(width)).join(b) + c;
+        const line = (cells) => '\u2502' + cells.map((text, i) => centre(text, widths[i])).join('\u2502') + '\u2502';
+        print([rule('\u250c', '\u252c', '\u2510'), line(head), rule('\u251c', '\u253c', '\u2524'), ...lines.map(line), rule('\u2514', '\u2534', '\u2518')].join('\n'));
+    };
     const console = {
-        log: print, info: print, debug: print, warn: print, error: print,
+        log: print, info: print, debug: print, warn: print, error: print, dirxml: print,
         trace(...values) {
             const stack = new Error().stack.split('\n').filter((l) => l && !l.includes('tfaas:'));
             print([format('Trace:', ...values), ...stack].join('\n'));
         },
-        dir(value) { print(inspect(value)); },
-        table(value) { print(value); },
+        dir(value, options) { print(inspect(value, options?.depth === null ? Infinity : options?.depth)); },
+        table,
         assert(good, ...values) {
             if (!good) print(values.length ? 'Assertion failed: ' + format(...values) : 'Assertion failed');
         },
         count(label = 'default') {
-            counts.set(label, (counts.get(label) ?? 0) + 1);
-            print(`${label}: ${counts.get(label)}`);
+            counts.set(`${label}`, (counts.get(`${label}`) ?? 0) + 1);
+            print(`${label}: ${counts.get(`${label}`)}`);
         },
-        countReset(label = 'default') { counts.delete(label); },
+        countReset(label = 'default') { counts.delete(`${label}`); },
         group(...values) { if (values.length) print(...values); indent += '  '; },
         groupEnd() { indent = indent.slice(2); },
         time(label = 'default') { starts.set(label, native.performanceNow()); },
         timeLog(label = 'default', ...values) { if (starts.has(label)) print(elapsed(label), ...values); },
         timeEnd(label = 'default') { if (starts.has(label)) print(elapsed(label)); starts.delete(label); },
+        clear() {}, timeStamp() {}, profile() {}, profileEnd() {},
     };
     console.groupCollapsed = console.group;
     internals.define = (target, values) => {

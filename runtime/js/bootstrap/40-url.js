@@ -1,4 +1,4 @@
-// URL and URLSearchParams after the WHATWG URL standard; host names must be ASCII (or punycode).
+// URL and URLSearchParams after the WHATWG URL standard.
 ((native, internals) => {
     const PORTS = { 'http:': '80', 'https:': '443', 'ws:': '80', 'wss:': '443', 'ftp:': '21', 'file:': '' };
     const isSpecial = (protocol) => protocol in PORTS;
@@ -69,15 +69,55 @@
         const hex = all.map((n) => n.toString(16));
         return best < 0 ? `[${hex.join(':')}]` : `[${hex.slice(0, best).join(':')}::${hex.slice(best + length).join(':')}]`;
     };
+    // RFC 3492. What UTS 46 maps is approximated by the compatibility form in lower case.
+    const punycode = (label) => {
+        const points = Array.from(label, (c) => c.codePointAt(0)), basic = points.filter((c) => c < 128);
+        let out = String.fromCharCode(...basic) + (basic.length ? '-' : ''), n = 128, delta = 0, bias = 72, done = basic.length;
+        const digit = (d) => String.fromCharCode(d < 26 ? d + 97 : d + 22);
+        while (done < points.length) {
+            const next = Math.min(...points.filter((c) => c >= n));
+            delta += (next - n) * (done + 1);
+            n = next;
+            for (const c of points) {
+                if (c < n) delta++;
+                if (c !== n) continue;
+                let q = delta;
+                for (let k = 36; ; k += 36) {
+                    const t = Math.min(Math.max(k - bias, 1), 26);
+                    if (q < t) break;
+                    out += digit(t + (q - t) % (36 - t));
+                    q = Math.floor((q - t) / (36 - t));
+                }
+                out += digit(q);
+                delta = done === basic.length ? Math.floor(delta / 700) : delta >> 1;
+                delta += Math.floor(delta / (done + 1));
+                let k = 0;
+                for (; delta > 455; k += 36) delta = Math.floor(delta / 35);
+                bias = k + Math.floor(36 * delta / (delta + 38));
+                delta = 0;
+                done++;
+            }
+            delta++;
+            n++;
+        }
+        return 'xn--' + out;
+    };
+    const toAscii = (host) => {
+        if (!/[^\x00-\x7f]/.test(host)) return host.toLowerCase();
+        const mapped = host.replace(/[\u00ad\u034f\u180b-\u180d\u200b\u2060\ufe00-\ufe0f\ufeff]/g, '').replace(/[\u3002\uff0e\uff61]/g, '.')
+            .normalize('NFKC').toLowerCase().normalize('NFKC');
+        if (/[\ufffd\u2028\u2029\u202a-\u202e]/.test(mapped)) bad(`host "${host}"`);
+        return mapped.split('.').map((label) => (/[^\x00-\x7f]/.test(label) ? punycode(label) : label)).join('.');
+    };
+    internals.domainToASCII = toAscii;
     const parseHost = (text, special) => {
         if (text.startsWith('[')) return text.endsWith(']') ? parseIPv6(text.slice(1, -1)) : bad(`host ${text}`);
         if (!special) {
             if (/[\0\t\n\r #/<>?@[\\\]^|]/.test(text)) bad(`host ${text}`);
             return encodeSet('')(text);
         }
-        const host = percentDecode(text).toLowerCase();
+        const host = toAscii(percentDecode(text));
         if (host === '' || /[\0-\x20"#%/:<>?@[\\\]^`{|}\x7f]/.test(host)) bad(`host "${text}"`);
-        if (/[^\x00-\x7f]/.test(host)) bad(`host "${text}" is not ASCII; write it in punycode (xn--)`);
         return parseIPv4(host) ?? host;
     };
     const isDot = (part) => part === '.' || /^%2e$/i.test(part);
@@ -89,7 +129,7 @@
             const last = i === parts.length - 1;
             if (isDots(part)) { if (!(file && path.length === 1 && /^[a-z]:$/i.test(path[0]))) path.pop(); if (last) path.push(''); }
             else if (isDot(part)) { if (last) path.push(''); }
-            else path.push(encodePath(part));
+            else path.push(file && path.length === 0 && /^[a-z][:|]$/i.test(part) ? part[0] + ':' : encodePath(part));
         });
         return path;
     };
@@ -154,7 +194,7 @@
             if (rest !== '' || query !== null || hash < 0) bad(`"${input}" cannot be resolved against ${base.protocol}`);
             return { ...base, fragment };
         }
-        if (!scheme || (special && base && protocol === base.protocol && !/^[/\\]/.test(rest) && protocol !== 'file:'))
+        if (!scheme || (special && base && protocol === base.protocol && !/^[/\\]/.test(rest)))
             { if (base && base.opaque === null) parseRelative(url, rest, base, special); else bad(`"${input}"`); }
         else if (special) {
             if (protocol === 'file:' && !/^[/\\]{2}/.test(rest))
@@ -219,6 +259,7 @@
         *keys() { for (const [n] of this.#list) yield n; }
         *values() { for (const [, v] of this.#list) yield v; }
         [Symbol.iterator]() { return this.entries(); }
+        get [Symbol.toStringTag]() { return 'URLSearchParams'; }
         toString() { return this.#list.map(([n, v]) => `${formEncode(n)}=${formEncode(v)}`).join('&'); }
         [internals.inspectParts]() { return Object.fromEntries(this.#list); }
     }
@@ -231,6 +272,10 @@
         get href() { return serialize(this.#url); }
         set href(text) { this.#url = parse(String(text)); this.#params?.[RESET](this.#url.query ?? ''); }
         get origin() {
+            if (this.#url.protocol === 'blob:') {
+                const inner = URL.parse(pathText(this.#url));
+                return inner && /^https?:$/.test(inner.protocol) ? inner.origin : 'null';
+            }
             return isSpecial(this.#url.protocol) && this.#url.protocol !== 'file:'
                 ? `${this.#url.protocol}//${hostText(this.#url)}` : 'null';
         }
@@ -279,6 +324,7 @@
             const copy = { ...this.#url };
             try { change(copy); this.#url = copy; } catch { /* the standard ignores it */ }
         }
+        get [Symbol.toStringTag]() { return 'URL'; }
         toString() { return this.href; }
         toJSON() { return this.href; }
         [internals.inspectParts]() { return { href: this.href }; }

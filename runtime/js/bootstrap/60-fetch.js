@@ -12,7 +12,7 @@
         if (!native.validValue(text)) throw new TypeError('invalid header value');
         return text;
     };
-    const FLAT = Symbol('flat');
+    const FLAT = Symbol('flat'), CHUNK = 65536;
 
     class Headers {
         #map = new Map(); // lower-case name -> value, or list of values for set-cookie
@@ -73,39 +73,125 @@
         }
     }
 
+    const blobType = (type) => { const text = String(type); return /[^\x20-\x7e]/.test(text) ? '' : text.toLowerCase(); };
+    const lineEnds = (text, endings) => (endings === 'native' ? text.replace(/\r\n?/g, '\n') : text);
     class Blob {
-        #bytes;
-        constructor(parts = [], { type = '' } = {}) {
-            const pieces = [...parts].map((part) => part instanceof Blob ? part.#bytes
-                : typeof part === 'object' ? internals.bytesOf(part) : native.encodeUtf8(String(part)));
+        #bytes; #type;
+        constructor(parts, options) {
+            if (parts !== undefined && (typeof parts !== 'object' && typeof parts !== 'function' || parts === null || typeof parts[Symbol.iterator] !== 'function'))
+                throw new TypeError('a Blob is made from an iterable of parts');
+            const { type = '', endings = 'transparent' } = options ?? {};
+            if (endings !== 'transparent' && endings !== 'native') throw new TypeError(`"${endings}" is no kind of line ends`);
+            const pieces = parts === undefined ? [] : [...parts].map((part) => part instanceof Blob ? part.#bytes
+                : part instanceof ArrayBuffer || ArrayBuffer.isView(part) ? internals.bytesOf(part) : native.encodeUtf8(lineEnds(String(part), endings)));
             this.#bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
             let at = 0;
             for (const piece of pieces) { this.#bytes.set(piece, at); at += piece.length; }
-            Object.defineProperty(this, 'type', { value: String(type).toLowerCase(), enumerable: true });
+            this.#type = blobType(type);
         }
         get size() { return this.#bytes.length; }
+        get type() { return this.#type; }
         async arrayBuffer() { return this.#bytes.slice().buffer; }
         async bytes() { return this.#bytes.slice(); }
-        async text() { return native.decodeUtf8(this.#bytes); }
-        slice(start, end, type) { return new Blob([this.#bytes.slice(start, end)], { type }); }
-        stream() { const bytes = this.#bytes; return ReadableStream.from([bytes]); }
+        async text() { return new TextDecoder().decode(this.#bytes); }
+        slice(start, end, type = '') { return new Blob([this.#bytes.slice(start, end)], { type }); }
+        stream() {
+            const bytes = this.#bytes;
+            let at = 0;
+            return new ReadableStream({ type: 'bytes', pull(controller) {
+                if (at < bytes.length) controller.enqueue(bytes.slice(at, at += CHUNK));
+                if (at >= bytes.length) { controller.close(); controller.byobRequest?.respond(0); }
+            } });
+        }
         get [FLAT]() { return this.#bytes; }
+        get [Symbol.toStringTag]() { return 'Blob'; }
+        [internals.inspectParts]() { return { size: this.size, type: this.type }; }
     }
+    class File extends Blob {
+        #name; #modified;
+        constructor(parts, name, options) {
+            if (arguments.length < 2) throw new TypeError('a File has parts and a name');
+            super(parts, options);
+            this.#name = String(name);
+            this.#modified = options?.lastModified === undefined ? Date.now() : Math.trunc(Number(options.lastModified)) || 0;
+        }
+        get name() { return this.#name; }
+        get lastModified() { return this.#modified; }
+        get webkitRelativePath() { return ''; }
+        get [Symbol.toStringTag]() { return 'File'; }
+        [internals.inspectParts]() { return { size: this.size, type: this.type, name: this.name, lastModified: this.lastModified }; }
+    }
+    internals.cloneable.push(Blob);
+    internals.cloneOf = (blob) => blob instanceof File ? new File([blob], blob.name, blob) : new Blob([blob], blob);
 
     class FormData {
         #list = [];
-        append(name, value) { this.#list.push([String(name), value instanceof Blob ? value : String(value)]); }
+        constructor(form) { if (form !== undefined) throw new TypeError('there are no forms to read'); }
+        static #entry(values, what) {
+            if (values.length < 2) throw new TypeError(`${what} takes a name and a value`);
+            const [name, value, filename] = values;
+            if (!(value instanceof Blob)) {
+                if (filename !== undefined) throw new TypeError('only a Blob has a file name');
+                return [String(name).toWellFormed(), String(value).toWellFormed()];
+            }
+            const file = value instanceof File && filename === undefined ? value
+                : new File([value], filename === undefined ? 'blob' : String(filename), { type: value.type, lastModified: value.lastModified });
+            return [String(name).toWellFormed(), file];
+        }
+        append(...values) { this.#list.push(FormData.#entry(values, 'append')); }
         delete(name) { this.#list = this.#list.filter(([n]) => n !== String(name)); }
         get(name) { return this.#list.find(([n]) => n === String(name))?.[1] ?? null; }
         getAll(name) { return this.#list.filter(([n]) => n === String(name)).map(([, v]) => v); }
         has(name) { return this.#list.some(([n]) => n === String(name)); }
-        set(name, value) { this.delete(name); this.append(name, value); }
+        set(...values) {
+            const entry = FormData.#entry(values, 'set'), first = this.#list.findIndex(([n]) => n === entry[0]);
+            if (first < 0) { this.#list.push(entry); return; }
+            this.#list = this.#list.filter(([n], i) => i <= first || n !== entry[0]);
+            this.#list[first] = entry;
+        }
         forEach(callback, self) { for (const [n, v] of this.#list) callback.call(self, v, n, this); }
-        *entries() { yield* this.#list; }
+        *entries() { for (const [n, v] of this.#list) yield [n, v]; }
         *keys() { for (const [n] of this.#list) yield n; }
         *values() { for (const [, v] of this.#list) yield v; }
         [Symbol.iterator]() { return this.entries(); }
+        get [Symbol.toStringTag]() { return 'FormData'; }
+        [internals.inspectParts]() { return Object.fromEntries(this.#list); }
     }
+    // multipart/form-data (RFC 7578, as HTML writes it)
+    const escapeName = (text) => text.replace(/\r\n?|\n/g, '%0D%0A').replace(/"/g, '%22');
+    const writeMultipart = (form) => {
+        const boundary = `----formdata-${native.randomUUID().replaceAll('-', '')}`, parts = [];
+        for (const [name, value] of form) {
+            const head = `--${boundary}\r\nContent-Disposition: form-data; name="${escapeName(name.replace(/\r\n?|\n/g, '\r\n'))}"`;
+            if (typeof value === 'string') parts.push(`${head}\r\n\r\n${value.replace(/\r\n?|\n/g, '\r\n')}\r\n`);
+            else parts.push(`${head}; filename="${escapeName(value.name)}"\r\nContent-Type: ${value.type || 'application/octet-stream'}\r\n\r\n`, value, '\r\n');
+        }
+        return [new Blob([...parts, `--${boundary}--\r\n`])[FLAT], `multipart/form-data; boundary=${boundary}`];
+    };
+    const malformed = (why) => { throw new TypeError(`the multipart body is malformed: ${why}`); };
+    const readMultipart = (bytes, type) => {
+        const [, quoted, plain] = /;\s*boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type) ?? malformed('its content type names no boundary');
+        const mark = native.encodeUtf8(`--${quoted ?? plain}`), form = new FormData(), gap = native.encodeUtf8('\r\n\r\n'), next = native.encodeUtf8(`\r\n--${quoted ?? plain}`);
+        let at = native.bytesFind(bytes, mark, 0, 1);
+        if (at < 0) malformed('the boundary does not occur');
+        for (at += mark.length;;) {
+            if (bytes[at] === 45 && bytes[at + 1] === 45) return form;
+            while (bytes[at] === 32 || bytes[at] === 9) at++;
+            if (bytes[at] !== 13 || bytes[at + 1] !== 10) malformed('no line end behind a boundary');
+            const body = native.bytesFind(bytes, gap, at, 1), end = body < 0 ? -1 : native.bytesFind(bytes, next, body + 2, 1);
+            if (end < 0) malformed('a part does not end');
+            const heads = native.decodeUtf8(bytes.subarray(at + 2, body + 2)), content = bytes.subarray(body + 4, Math.max(end, body + 4));
+            const disposition = /^content-disposition:\s*form-data(.*)$/im.exec(heads)?.[1] ?? malformed('a part has no content-disposition');
+            const field = (key) => {
+                const found = new RegExp(`;\\s*${key}=(?:"([^"]*)"|([^;\\s]*))`, 'i').exec(disposition);
+                return found && (found[1] ?? found[2]).replace(/%0a/gi, '\n').replace(/%0d/gi, '\r').replace(/%22/g, '"');
+            };
+            const name = field('name') ?? malformed('a part has no name'), filename = field('filename');
+            if (filename === null) form.append(name, native.decodeUtf8(content));
+            else form.append(name, new File([content], filename, { type: /^content-type:\s*(.*?)\s*$/im.exec(heads)?.[1] ?? 'text/plain' }));
+            at = end + next.length;
+        }
+    };
 
     // A body is null, a string, bytes, a stream, or INCOMING: the request's, still with the host.
     const INCOMING = Symbol('incoming'), BODY = Symbol('body');
@@ -115,8 +201,11 @@
         if (init instanceof URLSearchParams) return [init.toString(), 'application/x-www-form-urlencoded;charset=UTF-8'];
         if (init instanceof Blob) return [init[FLAT], init.type || null];
         if (init instanceof ArrayBuffer || ArrayBuffer.isView(init)) return [internals.bytesOf(init).slice(), null];
-        if (init instanceof ReadableStream) return [init, null];
-        if (init instanceof FormData) throw new TypeError('a FormData body is not supported');
+        if (init instanceof ReadableStream) {
+            if (init.locked || internals.isDisturbed(init)) throw new TypeError('the stream of a body is locked or was read');
+            return [init, null];
+        }
+        if (init instanceof FormData) return writeMultipart(init);
         if (typeof init === 'object' && typeof init[Symbol.asyncIterator] === 'function') return [ReadableStream.from(init), null];
         return [String(init), 'text/plain;charset=UTF-8'];
     };
@@ -147,7 +236,7 @@
         }
         get bodyUsed() {
             const body = this.#body;
-            return isUsed(body) || (body instanceof ReadableStream && body.locked);
+            return isUsed(body) || (body instanceof ReadableStream && (body.locked || internals.isDisturbed(body)));
         }
         #take() {
             if (this.bodyUsed) throw new TypeError('the body was already read');
@@ -165,7 +254,7 @@
                 const all = Buffer.concat(pieces);
                 return asText ? new TextDecoder().decode(all) : new Uint8Array(all);
             }
-            if (typeof body === 'string') return asText ? body.toWellFormed() : native.encodeUtf8(body);
+            if (typeof body === 'string') return asText ? body.toWellFormed().replace(/^\ufeff/, '') : native.encodeUtf8(body);
             return asText ? new TextDecoder().decode(body) : body.slice();
         }
         #takeIncoming() { // the usual case, in one step
@@ -181,8 +270,9 @@
         async blob() { return new Blob([await this.#read(false)], { type: this.headers.get('content-type') ?? '' }); }
         async formData() {
             const type = this.headers.get('content-type') ?? '';
+            if (/^multipart\/form-data\b/i.test(type)) return readMultipart(await this.#read(false), type);
             if (!/^application\/x-www-form-urlencoded\b/i.test(type))
-                throw new TypeError(`formData() reads application/x-www-form-urlencoded, not "${type}"`);
+                throw new TypeError(`formData() reads multipart/form-data and application/x-www-form-urlencoded, not "${type}"`);
             const form = new FormData();
             for (const [name, value] of internals.parseParams(await this.#read(true))) form.append(name, value);
             return form;
@@ -202,13 +292,15 @@
     delete Body.copy;
     delete Body.unread;
 
-    const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH'];
+    const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT'];
     const methodName = (text) => {
         const name = String(text);
         if (!native.validName(name) || /^(connect|trace|track)$/i.test(name)) throw new TypeError(`invalid method "${name}"`);
         return METHODS.includes(name.toUpperCase()) ? name.toUpperCase() : name;
     };
     const NO_BODY = ['GET', 'HEAD'];
+    const CHOICES = { redirect: ['follow', 'error', 'manual'], mode: ['cors', 'same-origin', 'no-cors', 'navigate'],
+        credentials: ['same-origin', 'omit', 'include'], cache: ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only-if-cached'] };
 
     class Request extends Body {
         #parts; // { method, url, headers, signal, redirect }, or null for the incoming one until asked
@@ -225,8 +317,21 @@
             if (init.body != null && NO_BODY.includes(method)) throw new TypeError(`a ${method} request has no body`);
             const headers = new Headers(init.headers ?? from?.headers);
             if (type && !headers.has('content-type')) headers.set('content-type', type);
-            this.#parts = { method, url: from ? from.url : new URL(String(input)).href, headers,
-                signal: init.signal ?? from?.signal, redirect: init.redirect ?? 'follow' };
+            const url = from ? null : new URL(String(input));
+            if (url && (url.username || url.password)) throw new TypeError('the URL of a request has no user and password');
+            const source = init.signal === undefined ? from?.signal : init.signal;
+            if (source && !(source instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal');
+            const signal = internals.newSignal();
+            if (source) internals.follow(signal, source);
+            if (init.body instanceof ReadableStream && init.duplex !== 'half') throw new TypeError('a streamed body needs duplex: "half"');
+            this.#parts = { method, url: from ? from.url : url.href, headers, signal };
+            for (const [name, values] of Object.entries(CHOICES)) {
+                const value = init[name] ?? from?.[name] ?? values[0];
+                if (!values.includes(value) && name !== 'referrer') throw new TypeError(`"${value}" is no ${name} of a request`);
+                this.#parts[name] = value;
+            }
+            this.#parts.integrity = String(init.integrity ?? from?.integrity ?? '');
+            this.#parts.keepalive = Boolean(init.keepalive ?? from?.keepalive);
         }
         #head() {
             const parts = this.#parts;
@@ -244,11 +349,20 @@
         get headers() { return (this.#parts.headers ??= Headers[FLAT](native.requestFields())); }
         get signal() { return (this.#parts.signal ??= internals.newSignal()); }
         get redirect() { return this.#parts.redirect ?? 'manual'; }
+        get mode() { return this.#parts.mode ?? 'cors'; }
+        get credentials() { return this.#parts.credentials ?? 'same-origin'; }
+        get cache() { return this.#parts.cache ?? 'default'; }
+        get integrity() { return this.#parts.integrity ?? ''; }
+        get keepalive() { return this.#parts.keepalive ?? false; }
+        get destination() { return ''; }
+        get referrer() { return 'about:client'; }
+        get referrerPolicy() { return ''; }
+        get duplex() { return 'half'; }
         get body() { return this.#parts.incoming && NO_BODY.includes(this.method) ? null : super.body; }
         clone() {
             const { method, url, headers, signal, redirect } = this;
             const copy = new Request(url, { method, headers, signal, redirect });
-            return this.body === null ? copy : new Request(copy, { method, body: copyBody(this), headers, signal });
+            return this.body === null ? copy : new Request(copy, { method, body: copyBody(this), headers, signal, duplex: 'half' });
         }
         [internals.inspectParts]() { return { method: this.method, url: this.url, headers: this.headers }; }
     }
@@ -354,5 +468,7 @@
     internals.fetchForm = (handler, owner) => ({ handler, owner, answer, newRequest: () => new Request(INCOMING), env: process.env, context });
 
     const fetch = async () => { throw new TypeError('fetch failed: outbound requests are not available to this function'); };
-    internals.define(globalThis, { Headers, Blob, FormData, Request, Response, fetch });
+    for (const kind of [Headers, Request, Response])
+        Object.defineProperty(kind.prototype, Symbol.toStringTag, { value: kind.name, configurable: true });
+    internals.define(globalThis, { Headers, Blob, File, FormData, Request, Response, fetch });
 })

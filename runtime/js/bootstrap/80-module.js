@@ -155,6 +155,8 @@
     }, { resolve: (specifier) => resolve(specifier, module.filename, false), cache, main, extensions: {} });
     const requireFile = (file, parent) => {
         if (file.startsWith('node:')) return builtins[file.slice(5)];
+        const cage = internals.caged(file);
+        if (cage) return cage.module;
         if (cache[file]) return cache[file].exports;
         const module = new Module(file, parent);
         cache[file] = module;
@@ -199,9 +201,15 @@
             Object.defineProperty(exports, name, { value: value[name], enumerable: true });
         return exports;
     };
-    internals.resolveImport = (base, specifier) => resolve(specifier, base, true);
+    internals.isEsmFile = (file) => !file.endsWith('.json') && isEsm(file, readText(file));
+    internals.requireFile = (file) => requireFile(file, null);
+    Object.assign(internals, { resolve, manifestOf, packageScope });
+    // code of eval() and Function() has no file: it imports as if it stood beside the entry
+    internals.resolveImport = (base, specifier) => resolve(specifier, base.startsWith('/') ? base : path.join(path.dirname(process.argv[1] ?? '/function/'), 'eval'), true);
     internals.loadImport = (file) => {
         if (file.startsWith('node:')) return exportsOf(builtins[file.slice(5)]);
+        const cage = internals.caged(file);
+        if (cage) return cage.esm ? cage.module : exportsOf(cage.module);
         if (file.endsWith('.json')) return { default: parseJson(file) };
         const source = readText(file);
         return isEsm(file, source) ? source : exportsOf(requireFile(file, main));
@@ -234,7 +242,8 @@
         process.argv.push(entry);
         const file = asFile(entry) ?? asFolder(entry, false);
         if (!file) throw new Error(`the entry file ${entry} does not exist in the package`);
-        const esm = !file.endsWith('.json') && isEsm(file, readText(file));
+        const esm = internals.isEsmFile(file);
+        internals.declareCompartments(file);
         const exported = esm ? await native.importModule('/', file) : requireFile(file, null);
         const found = findHandler(exported, esm);
         if (!found)

@@ -3,6 +3,7 @@
 // load, and every invocation gets a new instance whose memory equals the image.
 import { readFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
+import { primitives } from './host_crypto.mjs';
 
 const PAGE = 4096;
 const ERRNO = { success: 0, badf: 8, inval: 28, isdir: 31, noent: 44, nosys: 52, notdir: 54, notcapable: 76 };
@@ -47,8 +48,8 @@ export const parseResponse = (bytes) => {
 
 /* What one instance sees. */
 class World {
-    constructor({ files = {}, env = {}, entry, random = randomFillSync, now = 0n, sleepAllowed = true } = {}) {
-        Object.assign(this, { files, env, args: entry ? ['tfaas', entry] : ['tfaas'], random, now, sleepAllowed });
+    constructor({ files = {}, env = {}, entry, random = randomFillSync, now = 0n, sleepAllowed = true, compartment } = {}) {
+        Object.assign(this, { files, env, args: entry ? ['tfaas', entry] : ['tfaas'], random, now, sleepAllowed, compartment });
         this.log = [];
         this.request = [];
         this.response = [];
@@ -193,8 +194,24 @@ const imports = (world, memory) => {
             if (world.slept > 3600n * SECOND) throw new Deadline('slept too long');
             return 0;
         },
+        /* world.compartment(request) plays every compartment: bytes, or a negative number */
+        compartment_open() { return world.compartment ? 0 : -9; },
+        compartment_call(handle, pointer, size) {
+            if (!world.compartment) return -8;
+            const answer = world.compartment(Buffer.from(bytes().slice(pointer, pointer + size)));
+            if (typeof answer === 'number') return answer;
+            world.answer = answer;
+            return answer.length;
+        },
+        compartment_read(pointer, room) {
+            const piece = (world.answer ?? Buffer.alloc(0)).subarray(0, room);
+            world.answer = undefined;
+            bytes().set(piece, pointer);
+            return piece.length;
+        },
+        compartment_close() { return 0; },
     };
-    return { wasi_snapshot_preview1: wasi, tfaas };
+    return { wasi_snapshot_preview1: wasi, tfaas: { ...tfaas, ...primitives(memory) } };
 };
 
 /* The module with a maximum for its memory, as the core's memory limit acts. */
@@ -244,8 +261,8 @@ export class Runtime {
         return { instance, world };
     }
     /* files: { "/function/handler.js": text }. Gives { code, log, image }. */
-    load(files, { entry = '/function/handler.js', env = {}, sleepAllowed = false } = {}) {
-        const options = { files, env, entry, sleepAllowed };
+    load(files, { entry = '/function/handler.js', env = {}, sleepAllowed = false, compartment } = {}) {
+        const options = { files, env, entry, sleepAllowed, compartment };
         const { instance, world } = this.instantiate(options, this.base);
         const code = instance.exports.tfaas_load();
         return new Image(this, { ...options, sleepAllowed: true }, code, world.log.join(''),

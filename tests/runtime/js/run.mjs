@@ -16,7 +16,7 @@ for (const file of readdirSync(new URL('.', import.meta.url)).filter((n) => /^te
             passed++;
         } catch (error) {
             failed++;
-            console.log(`FAILED ${title}\n    ${String(error.stack ?? error).split('\n').slice(0, 12).join('\n    ')}`);
+            console.log(`FAILED ${title}\n    ${String(error.stack ?? error).split('\n').slice(0, Number(process.env.SAME_LINES ?? 12) * 2).join('\n    ')}`);
         }
     }
 }

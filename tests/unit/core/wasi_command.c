@@ -1,4 +1,4 @@
-/* needs: core/wasi.c core/wasi_fs.c core/wasi_command.c core/vfs.c common/bhttp.c */
+/* needs: core/wasi.c core/wasi_fs.c core/wasi_command.c core/primitives.c core/primitives_curve.c core/vfs.c common/bhttp.c common/sha256.c libs: sodium bearssl */
 /*
  * wasi_command.c - tests of core/wasi_command.c: the head out of a stream in any pieces, stdin and
  * stdout as content, the environment the watchdogs give, and how a command ends.
