@@ -55,7 +55,7 @@ static bool language_known(const char *language)
             strncmp(file->path + 6, language, size - 6) == 0)
             return true;
     }
-    fprintf(stderr, "tfaas: unknown language: %.80s (js, c, rust or go)\n", language);
+    fprintf(stderr, "tfaas: unknown language: %.80s (js, python, c, rust or go)\n", language);
     return false;
 }
 
@@ -76,7 +76,9 @@ static int put_file(const char *path, const void *data, size_t size, bool keep)
 {
     if (make_folders(path) != 0)
         return 1;
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const char *dot = strrchr(path, '.');
+    bool script = dot && strcmp(dot, ".sh") == 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, script ? 0777 : 0666);
     if (fd < 0)
         return keep && errno == EEXIST ? 0 : failed(path);
     FILE *file = fdopen(fd, "wb");
@@ -337,12 +339,17 @@ static int build_language(struct command *c)
         printf("JavaScript needs no build\n");
         return 0;
     }
+    if (access("handler.py", F_OK) == 0) {
+        printf("Python needs no build (packages of requirements.txt: ./vendor.sh)\n");
+        return 0;
+    }
     return build_c(c);
 }
 
 static bool has_sources(void)
 {
-    static const char *const marks[] = {"Cargo.toml", "go.mod", "handler.js", "package.json"};
+    static const char *const marks[] = {"Cargo.toml", "go.mod", "handler.js", "package.json",
+                                        "handler.py"};
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
         if (access(marks[i], F_OK) == 0)
             return true;
@@ -366,7 +373,7 @@ static int build(int argc, char **argv)
     if (!has_sources()) {
         fprintf(stderr,
                 "tfaas: %s: no function here: neither Cargo.toml, go.mod, handler.js, "
-                "package.json nor a C file\n",
+                "package.json, handler.py nor a C file\n",
                 words[0]);
         return CLI_USAGE;
     }
@@ -378,12 +385,13 @@ static int build(int argc, char **argv)
 }
 
 const struct cli_command cli_develop[] = {
-    {"new", new_function, "js|c|rust|go NAME",
+    {"new", new_function, "js|python|c|rust|go NAME",
      "Makes the folder NAME with a function in that language, and what faas-cli needs beside it:\n"
      "template/ and stack.yaml. Exit: 0, 1 (the folder is there, the disk), 64."},
     {"build", build, "[FOLDER]",
      "Makes function.wasm in the folder with clang, cargo or go, whichever its files ask for.\n"
-     "JavaScript needs none. faas-cli up takes function.wasm as it is: build after every change.\n"
+     "JavaScript and Python need none. faas-cli up takes function.wasm as it is: build after every "
+     "change.\n"
      "Exit: 0, 1 (the compiler's messages stand above), 64."},
     {NULL, NULL, NULL, NULL},
 };

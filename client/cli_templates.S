@@ -31,5 +31,10 @@ file tfaas-go/Dockerfile
 file tfaas-go/template.yml
 file tfaas-go/function/go.mod
 file tfaas-go/function/main.go
+file tfaas-python/Dockerfile
+file tfaas-python/function/handler.py
+file tfaas-python/function/requirements.txt
+file tfaas-python/function/vendor.sh
+file tfaas-python/template.yml
 .quad 0, 0, 0
 .section .note.GNU-stack, "", @progbits

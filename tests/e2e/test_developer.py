@@ -118,9 +118,16 @@ def test_wrong_input(t):
 def test_every_template_is_in_the_program(t):
     with tempfile.TemporaryDirectory() as top:
         top = pathlib.Path(top)
-        for language in ('js', 'c', 'rust', 'go'):
+        for language in ('js', 'python', 'c', 'rust', 'go'):
             tfaas(t, top, f'new {language} a-{language}')
             known = subprocess.run(['git', 'ls-files', f'template/tfaas-{language}'], cwd=ROOT,
                                    capture_output=True, text=True).stdout.split()
             for path in known:
                 t.equal((top / path).read_bytes(), (ROOT / path).read_bytes(), path)
+            t.true(known, f'no template of {language}')
+            function = f'template/tfaas-{language}/function/'
+            for path in (path for path in known if path.startswith(function)):
+                mine = top / f'a-{language}' / path[len(function):]
+                t.equal(mine.read_bytes(), (ROOT / path).read_bytes(), path)
+                t.equal(os.access(mine, os.X_OK), os.access(ROOT / path, os.X_OK), f'mode of {path}')
+        t.contains(tfaas(t, top, 'build a-python'), 'needs no build', 'build of Python')
