@@ -36,9 +36,9 @@ HOST_ASM := $(wildcard host/daemon/*.S)
 CLIENT_COMMON := $(addprefix common/,aead.c base64url.c bhttp.c bhttp_stream.c cbor.c fields.c hkdf.c hpke.c http_date.c \
     ohttp.c ohttp_chunked.c package.c receipt.c sealed.c session.c sha256.c sha384.c simulated.c statement.c)
 # What tests of the client link (tests/rules.sh adds common/status.c).
-CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) $(wildcard client/*.S) $(CLIENT_COMMON)
+CLIENT_TEST_SRC := $(filter-out client/cli%.c,$(wildcard client/*.c)) client/evidence_roots.S $(CLIENT_COMMON)
 CLIENT_SRC := $(CLIENT_TEST_SRC) common/status.c
-CLI_SRC := $(wildcard client/cli*.c) host/tender/kvm/machine.c
+CLI_SRC := $(wildcard client/cli*.c client/cli*.S) host/tender/kvm/machine.c
 
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/core-obj/%.o) $(CORE_ASM:%.S=$(B)/core-obj/%.o) \
             $(COMMON_SRC:%.c=$(B)/core-obj/%.o)
@@ -119,6 +119,7 @@ CLIENT_CFLAGS := $(CFLAGS) -fPIC -Iinclude -Icommon -Iclient
 CLIENT_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLIENT_SRC)))
 CLI_OBJ := $(addprefix $(B)/client-obj/,$(addsuffix .o,$(CLI_SRC)))
 $(B)/client-obj/client/evidence_roots.S.o: $(wildcard client/roots/*.der)
+$(B)/client-obj/client/cli_templates.S.o: $(shell find template -type f 2>/dev/null)
 $(B)/client-obj/client/cli_verify.c.o $(B)/client-obj/host/tender/kvm/machine.c.o: CLIENT_CFLAGS += -Icore -Ihost
 $(B)/client-obj/%.o: %
 	@mkdir -p $(@D)

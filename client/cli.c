@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const struct cli_command *const families[] = {
-    cli_verify, cli_call, cli_receipt, cli_seal, cli_bench, cli_evidence,
+    cli_verify, cli_call, cli_receipt, cli_seal, cli_bench, cli_evidence, cli_develop,
 };
 
 #define FAMILY_COUNT (sizeof families / sizeof families[0])

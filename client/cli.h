@@ -24,6 +24,7 @@ extern const struct cli_command cli_call[];
 extern const struct cli_command cli_seal[];
 extern const struct cli_command cli_receipt[];
 extern const struct cli_command cli_bench[];
+extern const struct cli_command cli_develop[];
 
 /* What `--name VALUE` and `--name` options a command takes. A missing or unknown one: message on
  * stderr and false. */
