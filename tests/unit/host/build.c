@@ -286,14 +286,14 @@ static void not_ours(void **state)
 {
     (void)state;
     struct tar tar = {NULL, 0, 0};
-    tar_text(&tar, "context/Dockerfile", "FROM python\n");
-    tar_text(&tar, "context/template.yml", "language: python3-http\n");
-    tar_text(&tar, "context/function/handler.py", "def handle(event, context): pass\n");
+    tar_text(&tar, "context/Dockerfile", "FROM ruby\n");
+    tar_text(&tar, "context/template.yml", "language: ruby-http\n");
+    tar_text(&tar, "context/function/handler.rb", "def handle(event, context) end\n");
     config(&tar);
     struct outcome outcome = build_tar(&tar, true);
     assert_non_null(strstr(outcome.text, "Dockerfile is not run"));
-    is_refused(outcome, TFAAS_UNSUPPORTED, "template language python3-http");
-    tar_text(&tar, "context/Dockerfile", "FROM python\n");
+    is_refused(outcome, TFAAS_UNSUPPORTED, "template language ruby-http");
+    tar_text(&tar, "context/Dockerfile", "FROM ruby\n");
     config(&tar);
     is_refused(build_tar(&tar, true), TFAAS_UNSUPPORTED, "holds no file");
     tar_end(&tar);
